@@ -1,7 +1,8 @@
 """Plan of the invented place without Blender: houses, plots, zones, poles. Metres in the local frame.
 
-The road runs east-west along y = 0, a lane along x = -32, a river along y = -73. Plot A (north of the road) is built on
-without a permit, plot B (south) with one. The same seed gives the same houses whatever happens on the plots.
+The road runs east-west along y = 0, a lane along x = -32, a river along y = -73. Plot A (north of the road)
+is built on without a permit, plot B (south) with one. The same seed gives the same houses whatever happens
+on the plots.
 """
 
 from __future__ import annotations
@@ -14,8 +15,22 @@ import numpy as np
 
 SEED = 7
 STOREY_M = 3.3
-CAM_1 = {"id": "cam-001", "title": "滨江路1号杆", "at": (-9.5, -8.5, 12.0), "pitch": -16.0, "yaw": 41.0, "hfov": 64.0}
-CAM_2 = {"id": "cam-002", "title": "滨江路2号杆", "at": (19.0, -7.2, 12.0), "pitch": -18.0, "yaw": 112.0, "hfov": 66.0}
+CAM_1 = {
+    "id": "cam-001",
+    "title": "滨江路1号杆",
+    "at": (-9.5, -8.5, 12.0),
+    "pitch": -16.0,
+    "yaw": 41.0,
+    "hfov": 64.0,
+}
+CAM_2 = {
+    "id": "cam-002",
+    "title": "滨江路2号杆",
+    "at": (19.0, -7.2, 12.0),
+    "pitch": -18.0,
+    "yaw": 112.0,
+    "hfov": 66.0,
+}
 
 PLOT_A = (17.0, 26.0, 36.0, 34.0)  # centre x, centre y, width, depth
 PLOT_B = (45.0, -23.0, 26.0, 24.0)
@@ -66,7 +81,12 @@ def houses(seed: int = SEED) -> tuple[House, ...]:
     rng, out = np.random.default_rng([seed, 0]), []
     for first, last, step, y, heading in ROWS:
         for x in np.arange(first, last, step):
-            empty, dx, dy, turn = rng.random() < 0.1, rng.uniform(-0.3, 0.3), rng.uniform(-0.8, 0.8), rng.normal(0, 1.2)
+            empty, dx, dy, turn = (
+                rng.random() < 0.1,
+                rng.uniform(-0.3, 0.3),
+                rng.uniform(-0.8, 0.8),
+                rng.normal(0, 1.2),
+            )
             width, depth, gable = rng.uniform(9.5, 11.4), rng.uniform(9, 11.5), rng.random() < 0.35
             storeys = int(rng.choice([2, 3, 3, 4]))
             use = next((v for (ax, ay), v in ROOF_BY.items() if ay == y and abs(ax - x) < step / 2), "")
@@ -75,8 +95,20 @@ def houses(seed: int = SEED) -> tuple[House, ...]:
             if use:
                 storeys, gable = 2, False
             number = len(out) + 1
-            out.append(House(f"b-{number:03d}", round(float(x + dx), 2), round(float(y + dy), 2), round(float(width), 2),
-                             round(float(depth), 2), round(float(heading + turn), 2), storeys, bool(gable), number, use))
+            out.append(
+                House(
+                    f"b-{number:03d}",
+                    round(float(x + dx), 2),
+                    round(float(y + dy), 2),
+                    round(float(width), 2),
+                    round(float(depth), 2),
+                    round(float(heading + turn), 2),
+                    storeys,
+                    bool(gable),
+                    number,
+                    use,
+                )
+            )
     return tuple(out)
 
 
@@ -85,11 +117,15 @@ def roof_house(use: str) -> House:
     return next(h for h in houses() if h.addition == use)
 
 
-def rectangle(x: float, y: float, width: float, depth: float, heading: float = 0.0) -> list[tuple[float, float]]:
+def rectangle(
+    x: float, y: float, width: float, depth: float, heading: float = 0.0
+) -> list[tuple[float, float]]:
     """Closed ring (first corner repeated), anticlockwise, turned by `heading` degrees anticlockwise."""
     c, s = math.cos(math.radians(heading)), math.sin(math.radians(heading))
-    ring = [(x + i * width / 2 * c - j * depth / 2 * s, y + i * width / 2 * s + j * depth / 2 * c)
-            for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    ring = [
+        (x + i * width / 2 * c - j * depth / 2 * s, y + i * width / 2 * s + j * depth / 2 * c)
+        for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
     return [*ring, ring[0]]
 
 

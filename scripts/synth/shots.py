@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-
 from layout import CAM_1, CAM_2
 
 TZ = dt.timezone(dt.timedelta(hours=8))
@@ -18,7 +17,7 @@ DRONE_FOCAL_35MM = 24
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to take. Lengths in metres in the local frame (x east, y north, z up), angles in degrees."""
+    """One picture to take: metres in the local frame (x east, y north, z up), angles in degrees."""
 
     name: str  # path below the archive, without suffix
     kind: str  # pole | drone | ortho
@@ -30,7 +29,10 @@ class Shot:
     hfov: float = 60.0  # perspective kinds
     gsd: float = 0.5  # metres per pixel, ortho
     weather: str = "clear"  # clear | hazy | overcast
-    shift: tuple[float, float] = (0.0, 0.0)  # ortho: error of the stated place (east, north), as real pairs have
+    shift: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # ortho: error of the stated place (east, north), as real pairs have
 
     @property
     def suffix(self) -> str:
@@ -84,7 +86,14 @@ class Shot:
         if self.kind == "ortho":
             return {**out, "gsd_m": self.gsd, "stated_minus_true_m": [-self.shift[0], -self.shift[1]]}
         f = round(self.focal(), 3)
-        return {**out, "hfov_deg": round(self.hfov, 4), "fx": f, "fy": f, "cx": self.size[0] / 2, "cy": self.size[1] / 2}
+        return {
+            **out,
+            "hfov_deg": round(self.hfov, 4),
+            "fx": f,
+            "fy": f,
+            "cx": self.size[0] / 2,
+            "cy": self.size[1] / 2,
+        }
 
 
 def drone_hfov(width: int, height: int) -> float:
@@ -95,20 +104,44 @@ def drone_hfov(width: int, height: int) -> float:
 
 def _pole(camera: dict, when: str, weather: str = "clear") -> Shot:
     time = dt.datetime.strptime(when, "%Y%m%dT%H%M%S").replace(tzinfo=TZ)
-    return Shot(f"camera/{camera['id']}/{when}+0800", "pole", time, (1280, 720), camera["at"],
-                camera["pitch"], camera["yaw"], camera["hfov"], weather=weather)
+    return Shot(
+        f"camera/{camera['id']}/{when}+0800",
+        "pole",
+        time,
+        (1280, 720),
+        camera["at"],
+        camera["pitch"],
+        camera["yaw"],
+        camera["hfov"],
+        weather=weather,
+    )
 
 
 def _drone(number: int, when: str, at: tuple[float, float, float], pitch: float, yaw: float) -> Shot:
     time = dt.datetime.strptime(when, "%Y%m%dT%H%M%S").replace(tzinfo=TZ)
-    return Shot(f"drone/flight-{time:%Y%m%d}/DJI_{time:%Y%m%d%H%M%S}_{number:04d}", "drone", time, (1280, 960),
-                at, pitch, yaw, drone_hfov(1280, 960))
+    return Shot(
+        f"drone/flight-{time:%Y%m%d}/DJI_{time:%Y%m%d%H%M%S}_{number:04d}",
+        "drone",
+        time,
+        (1280, 960),
+        at,
+        pitch,
+        yaw,
+        drone_hfov(1280, 960),
+    )
 
 
 def _satellite(when: str, weather: str, shift: tuple[float, float]) -> Shot:
     time = dt.datetime.strptime(when, "%Y%m%dT%H%M%S").replace(tzinfo=TZ)
-    return Shot(f"satellite/{time:%Y%m%d}/place", "ortho", time, (640, 640), (20.0, 15.0, 600.0),
-                weather=weather, shift=shift)
+    return Shot(
+        f"satellite/{time:%Y%m%d}/place",
+        "ortho",
+        time,
+        (640, 640),
+        (20.0, 15.0, 600.0),
+        weather=weather,
+        shift=shift,
+    )
 
 
 SHOTS = [

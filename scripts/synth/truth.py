@@ -1,15 +1,14 @@
-"""Truth of a picture: boxes from projected vertices, visible boxes from an identity render, ground positions."""
+"""Truth of a picture: boxes of all vertices, visible boxes by an identity render, ground positions."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import bpy
+import geo
 import numpy as np
 from mathutils import Vector
 from PIL import Image
-
-import geo
 from shots import Shot
 
 
@@ -48,7 +47,14 @@ def identity_mask(scratch: Path) -> np.ndarray:
     for i, ob in enumerate(labelled(), 1):
         ob.color = (i % 16 / 15, i // 16 % 16 / 15, i // 256 / 15, 1)
     cycles, view, world = scene.cycles, scene.view_settings, scene.world
-    kept = (cycles.samples, cycles.use_denoising, cycles.filter_width, view.view_transform, view.look, view.exposure)
+    kept = (
+        cycles.samples,
+        cycles.use_denoising,
+        cycles.filter_width,
+        view.view_transform,
+        view.look,
+        view.exposure,
+    )
     cycles.samples, cycles.use_denoising, cycles.filter_width = 1, False, 0.01
     view.view_transform, view.look, view.exposure = "Raw", "None", 0
     layer.material_override, scene.world = bpy.data.materials.get("identity") or _identity_material(), None
@@ -56,7 +62,14 @@ def identity_mask(scratch: Path) -> np.ndarray:
     scene.render.filepath = str(scratch / "_identity.png")
     bpy.ops.render.render(write_still=True)
     layer.material_override, scene.world, scene.use_nodes = None, world, True
-    cycles.samples, cycles.use_denoising, cycles.filter_width, view.view_transform, view.look, view.exposure = kept
+    (
+        cycles.samples,
+        cycles.use_denoising,
+        cycles.filter_width,
+        view.view_transform,
+        view.look,
+        view.exposure,
+    ) = kept
     with Image.open(scene.render.filepath) as im:
         rgb = (np.asarray(im.convert("RGB")).astype(int) + 8) // 17
     Path(scene.render.filepath).unlink()
@@ -99,7 +112,9 @@ def objects_in(shot: Shot, mask: np.ndarray, min_pixels: int = 12) -> list[dict]
                 "unoccluded": _unoccluded(shot, ob, points, rng),
                 "ground_local": [round(float(x), 2), round(float(y), 2)],
                 "ground_lonlat": list(geo.to_lonlat(float(x), float(y))),
-                "footprint_local": [round(float(v), 2) for v in (*points[:, :2].min(0), *points[:, :2].max(0))],
+                "footprint_local": [
+                    round(float(v), 2) for v in (*points[:, :2].min(0), *points[:, :2].max(0))
+                ],
                 "height_m": round(float(np.ptp(points[:, 2])), 2),
             }
         )
