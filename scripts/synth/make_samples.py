@@ -30,7 +30,7 @@ NOTE = "Invented place; everything is synthetic. Local frame: x east, y north (U
 def _arguments() -> argparse.Namespace:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--samples", type=int, default=16, help="rays per pixel before denoising")
+    ask.add_argument("--samples", type=int, default=12, help="rays per pixel before denoising")
     ask.add_argument("--threads", type=int, default=2)
     ask.add_argument("--scale", type=float, default=1.0, help="shrink the pictures for a quick look")
     ask.add_argument(
@@ -80,6 +80,32 @@ def captions(pictures: list[dict]) -> list[tuple]:
     ]
 
 
+def _write_truth(path: Path, pictures: list[dict]) -> list[dict]:
+    """Writes truth.json; pictures that were not taken this time keep what it says of them."""
+    held = json.loads(path.read_text(encoding="utf-8"))["pictures"] if path.exists() else []
+    by_file = {p["file"]: p for p in (*held, *pictures)}
+    ordered = [by_file[s.name + s.suffix] for s in shots.SHOTS if s.name + s.suffix in by_file]
+    place = {
+        "seed": layout.SEED,
+        "crs": geo.CRS,
+        "origin_map": geo.ORIGIN,
+        "grid_convergence_deg": round(geo.grid_convergence_deg(), 4),
+        "note": NOTE,
+    }
+    body = {"place": place, "expected_alerts": story.expected_alerts(), "pictures": ordered}
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    path.write_text(
+        text.replace('{"file"', '\n{"file"').replace('{"scene"', '\n{"scene"') + "\n", encoding="utf-8"
+    )
+    return ordered
+
+
+def _write_captions(path: Path, rows: list[tuple]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as held:
+        out = csv.writer(held, lineterminator="\n")
+        out.writerows(["file,label,plate,plate_colour,x1,y1,x2,y2".split(","), *rows])
+
+
 def main() -> None:
     args = _arguments()
     out = args.out.resolve()
@@ -92,24 +118,9 @@ def main() -> None:
     scene.start(args.samples, args.threads)
     with tempfile.TemporaryDirectory() as scratch:
         pictures = [take(_shrunk(s, args.scale), out / "archive", Path(scratch)) for s in wanted]
-    rows = captions(pictures)
+    rows = captions(_write_truth(out / "truth.json", pictures))
     if rows:
-        folder = out / "archive" / "camera" / layout.CAM_2["id"]
-        with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as held:
-            csv.writer(held, lineterminator="\n").writerows(
-                [["file", "label", "plate", "plate_colour", "x1", "y1", "x2", "y2"], *rows]
-            )
-    place = {
-        "seed": layout.SEED,
-        "crs": geo.CRS,
-        "origin_map": geo.ORIGIN,
-        "note": NOTE,
-        "grid_convergence_deg": round(geo.grid_convergence_deg(), 4),
-    }
-    body = {"place": place, "expected_alerts": story.expected_alerts(), "pictures": pictures}
-    (out / "truth.json").write_text(
-        json.dumps(body, ensure_ascii=False, indent=None, separators=(",", ":")) + "\n", encoding="utf-8"
-    )
+        _write_captions(out / "archive" / "camera" / layout.CAM_2["id"] / "captions.csv", rows)
 
 
 if __name__ == "__main__":

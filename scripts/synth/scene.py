@@ -73,7 +73,7 @@ def shoot(shot: Shot, scratch: Path) -> np.ndarray:
     _haze(shot)
     scene = bpy.context.scene
     scene.camera = _camera(shot)
-    scene.view_settings.exposure = {"clear": 0.25, "hazy": 0.2, "overcast": 0.2}[shot.weather]
+    scene.view_settings.exposure = {"clear": 0.25, "hazy": 0.35, "overcast": 0.75}[shot.weather]
     scene.render.resolution_x, scene.render.resolution_y = shot.size
     scene.render.dither_intensity, scene.render.filepath = 1, str(scratch / "_picture.png")
     bpy.ops.render.render(write_still=True)

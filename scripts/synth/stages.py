@@ -15,8 +15,8 @@ from shots import Shot
 
 WORKER_SPOTS = {
     "earthwork": [(15.5, 20.0), (10.5, 21.5)],
-    "materials": [(19.5, 18.2), (14.5, 20.5), (29.5, 18.4), (24.0, 18.0)],
-    "storeys": [(19.5, 19.2), (24.0, 21.0), (30.2, 18.6)],
+    "materials": [(19.5, 18.2), (16.6, 20.5), (27.2, 19.6), (22.4, 20.4)],
+    "storeys": [(19.5, 19.2), (24.0, 21.0), (27.4, 19.8), (13.5, 14.5)],
 }
 
 
@@ -167,7 +167,7 @@ def plot_b(day: dt.date, rng: np.random.Generator) -> None:
         _stack(gw.rebar(rng), (35.2, -25.5, 0.12), 4, "rebar")
         _heap(rng, 49.5, -14.8, 2.3, 1.4, "sand", "material_stack", "sand")
     else:
-        place(vehicles.excavator(swing=60), "excavator", (38, -19, 0.12), 40, "excavator", bevel=0.035)
+        place(vehicles.excavator(swing=-35), "excavator", (38, -20, 0.12), 10, "excavator", bevel=0.035)
         _heap(rng, 36.0, -28.5, 2.8, 1.7, "earth", "earth_heap", "soil")
     for x, y in ((41, -15), (43.5, -17.5)):
         _worker(rng, x, y)
@@ -215,14 +215,14 @@ def traffic(shot: Shot, rng: np.random.Generator) -> None:
                     (x, lane, 0.03),
                     heading + rng.normal(0, 0.6),
                     "car",
-                    bevel=0.06,
+                    bevel=0.09,
                 )
             x += rng.uniform(13, 46)
     for x, y, heading in ((-40, 6.6, 88), (52, 6.6, 92), (74.5, 6.5, 88)):
         if rng.random() < 0.75:
             paint = str(rng.choice(paints))
             place(
-                vehicles.car(paint, bool(rng.random() < 0.4)), "car", (x, y, 0.03), heading, "car", bevel=0.06
+                vehicles.car(paint, bool(rng.random() < 0.4)), "car", (x, y, 0.03), heading, "car", bevel=0.09
             )
     for _ in range(7):
         at = (rng.uniform(-25, 70), float(rng.choice([-5.2, 5.2, 5.6])), 0.03)

@@ -17,6 +17,13 @@ from sun import sun_position
 
 FIELDS = [(x, y) for x in (-9, -22) for y in (14.5, 27.5, 40.5)]
 FIELDS += [(x, y) for x in np.arange(-24, 92, 14.5) for y in (-16, -30, -44)]
+LONE_TREES = ((-15.5, 21), (-15.8, 34), (-3, 46), (-27, 46), (39, 34), (40.5, 47), (-15, 47))
+GROVES = (  # low corner, high corner, number
+    ((-140, 70), (50, 90), 24),
+    ((96, 58), (130, 90), 14),
+    ((-140, 106), (150, 165), 35),
+    ((-20, -92), (120, -58), 30),
+)
 TAKEN = (layout.PLOT_B, layout.SPOIL_YARD, layout.STORAGE_YARD, layout.SHED)
 
 
@@ -90,7 +97,7 @@ def _houses() -> None:
         place(gw.slab(12.6, 17.5, "concrete", 0.018), "yard", (h.x, h.y))
 
 
-def _green(rng: np.random.Generator) -> None:
+def _trees(rng: np.random.Generator) -> None:
     kinds = ((6, "leaf"), (7.5, "leaf_dark"), (4.6, "leaf"), (5.4, "leaf_dark"))
     variants = [gw.tree(rng, high, mat) for high, mat in kinds]
 
@@ -102,38 +109,39 @@ def _green(rng: np.random.Generator) -> None:
     for x in np.arange(-116, 128, 9.5):
         if abs(x + 32) > 5 and not -14 < x < 94:
             plant(x + rng.uniform(-1, 1), -7.4)
-    for x, y in ((-15.5, 21), (-15.8, 34), (-3, 46), (-27, 46), (39, 34), (40.5, 47), (-15, 47)):
+    for x, y in LONE_TREES:
         plant(x, y)
-    for low, high, n in (
-        ((-140, 70), (50, 90), 24),
-        ((96, 58), (150, 90), 14),
-        ((-140, 106), (150, 165), 35),
-        ((-20, -110), (120, -58), 60),
-    ):
+    for low, high, n in GROVES:
         for x, y in rng.uniform(low, high, (n, 2)):
             plant(x, y)
-    for a, away in rng.uniform((0, 205), (math.pi, 400), (2600, 2)):  # wooded hills
+    for a, away in rng.uniform((-0.5, 205), (math.pi + 0.5, 400), (2900, 2)):  # wooded hills
         x, y = away * math.cos(a), away * math.sin(a)
         plant(x, y, gw.hill_height(x, y) - 0.5, 1, 1.9)
+
+
+def _verge(r: np.random.Generator) -> tuple[float, float]:
+    x = r.uniform(-40, 9) if r.random() < 0.45 else r.uniform(17.4, 100)
+    return x, r.choice([-1, 1]) * r.uniform(6.8, 9.0)
+
+
+def _fallow(r: np.random.Generator) -> tuple[float, float]:
+    return r.uniform(-29, -2), r.uniform(8.8, 50)
+
+
+def _far(r: np.random.Generator) -> tuple[float, float]:
+    return r.uniform(36, 92), r.uniform(22, 56) if r.random() < 0.6 else r.uniform(-58, -37)
+
+
+def _green(rng: np.random.Generator) -> None:
+    _trees(rng)
     for x, y in FIELDS:
         data, turn = gw.crops(rng, 12.2, 11), rng.normal(0, 1)
         if _clear(x, y, 6.2):
             place(data, "crops", (x, y), turn)
-
-    def verge(r):
-        x = r.uniform(-40, 9) if r.random() < 0.45 else r.uniform(17.4, 100)
-        return x, r.choice([-1, 1]) * r.uniform(6.8, 9.0)
-
-    def fallow(r):
-        return r.uniform(-29, -2), r.uniform(8.8, 50)
-
-    def far(r):
-        return r.uniform(36, 92), r.uniform(22, 58) if r.random() < 0.6 else r.uniform(-58, -37)
-
     for name, n, size, spot in (
-        ("verge", 26000, 0.13, verge),
-        ("fallow", 16000, 0.15, fallow),
-        ("far", 16000, 0.22, far),
+        ("verge", 22000, 0.2, _verge),
+        ("fallow", 16000, 0.22, _fallow),
+        ("far", 16000, 0.3, _far),
     ):
         place(gw.tufts(rng, n, spot, size), name, (0, 0))
 
@@ -151,7 +159,7 @@ def build() -> None:
 
 LIGHT = {  # sun strength, sun angle in degrees, sky strength, dust, haze colour, haze strength
     "clear": (4.8, 0.6, 0.13, 1.6, (0.62, 0.70, 0.80), 0.32),
-    "hazy": (3.9, 1.2, 0.15, 4.0, (0.74, 0.76, 0.78), 0.60),
+    "hazy": (4.2, 1.2, 0.17, 4.0, (0.86, 0.89, 0.92), 0.55),
     "overcast": (0.5, 30.0, 0.95, 0.0, (0.62, 0.64, 0.67), 0.42),
 }
 
