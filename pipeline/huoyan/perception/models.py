@@ -1,0 +1,190 @@
+"""Finding models by name or path, listing them, and proving that file and card belong together."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from huoyan import share
+from huoyan.errors import ModelError
+from huoyan.perception import cards, onnx
+from huoyan.perception.cards import Card
+from huoyan.records import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model's file with its card. Nothing is loaded yet."""
+
+    path: Path
+    card: Card
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found. `problems` is empty where all is well."""
+
+    name: str
+    path: Path
+    problems: tuple[str, ...]
+    card: Card | None = None
+    seconds: float = 0.0
+    """Wall time of the dry run, without loading."""
+
+
+def load(name_or_path: str | Path, folder: Path | None = None) -> Model:
+    """Find a model and read its card.
+
+    Args:
+        name_or_path: a registered name (`site-n`), or the path of an ONNX file that has its card beside it.
+        folder: where registered models lie; default those that come with Huoyan.
+
+    Raises:
+        ModelError: there is no such model, or its card is missing or wrong.
+    """
+    path = _find(name_or_path, folder)
+    if not path.is_file():
+        raise ModelError("no such model file", subject=str(path), code="unknown_model")
+    return Model(path, cards.read(cards.card_path(path)))
+
+
+def open_session(model: Model, threads: int = 1, providers: tuple[str, ...] | None = None) -> onnx.Session:
+    """Load the model's file and check that it is the one its card describes.
+
+    Raises:
+        ModelError: the file is damaged, or its digest is not the card's.
+    """
+    session = onnx.session(model.path, threads, providers)
+    if session.sha256 != model.card.sha256:
+        raise ModelError(
+            f"the file is not the one its card describes: sha256 {session.sha256[:12]}…, "
+            f"the card says {model.card.sha256[:12]}…",
+            subject=str(model.path),
+            hint="fetch model and card again, together",
+            code="sha256",
+        )
+    return session
+
+
+def list_models(folder: Path | None = None) -> list[Verification]:
+    """Every model in the folder, by name; a card that cannot be read is a problem of its model, no error."""
+    return [_inspect(path) for path in sorted(_folder(folder).glob("*.onnx"))]
+
+
+def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification:
+    """Check digest, inputs, outputs and classes of a model by a dry run on a blank picture.
+
+    Raises:
+        ModelError: there is no such model. Everything else is in `problems`.
+    """
+    path = _find(name_or_path, folder)
+    if not path.is_file():
+        raise ModelError("no such model file", subject=str(path), code="unknown_model")
+    found = _inspect(path)
+    if found.card is None:
+        return found
+    try:
+        session = open_session(Model(path, found.card))
+        started = time.perf_counter()
+        check = _check_detect if found.card.task == "detect" else _check_change
+        problems = check(session, found.card)
+        seconds = time.perf_counter() - started
+        return Verification(found.name, path, (*found.problems, *problems), found.card, seconds)
+    except ModelError as error:
+        return Verification(found.name, path, (*found.problems, error.message), found.card)
+
+
+def require(session: onnx.Session, model: Model) -> None:
+    """Check names and types of a session's inputs and outputs against the contract of the card's task.
+
+    Raises:
+        ModelError: they do not fit; the message shows both.
+    """
+    problems = _check_signature(session, model.card.task)
+    if problems:
+        raise ModelError("; ".join(problems), subject=str(model.path), code="contract")
+
+
+_CONTRACTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "detect": ({"images": "uint8"}, {"predictions": "float32"}),
+    "change": ({"before": "uint8", "after": "uint8"}, {"change": "float32"}),
+}
+
+
+def _check_signature(session: onnx.Session, task: str) -> list[str]:
+    problems = []
+    for what, wanted, tensors in zip(
+        ("inputs", "outputs"), _CONTRACTS[task], (session.inputs, session.outputs), strict=True
+    ):
+        if {t.name: t.dtype for t in tensors} != wanted:
+            expected = ", ".join(f"{name} {dtype}" for name, dtype in wanted.items())
+            got = ", ".join(str(t) for t in tensors)
+            problems.append(f"{what}: expected {expected}; got {got}")
+    return problems
+
+
+def _check_detect(session: onnx.Session, card: Card) -> list[str]:
+    problems = _check_signature(session, card.task)
+    if problems:
+        return problems
+    # A wide canvas: a model exported for squares only would fail on real frames.
+    height, width = max(32, card.input.long_side // 2 // 32 * 32), card.input.long_side
+    blank = _blank(height, width)
+    shape = session.run({"images": blank})[0].shape
+    expected = 4 + len(card.classes)
+    if len(shape) != 3 or shape[0] != 1 or shape[2] != expected:
+        problems.append(
+            f"predictions: expected [1, n, {expected}] for {len(card.classes)} classes, got {list(shape)}"
+        )
+    return problems
+
+
+def _check_change(session: onnx.Session, card: Card) -> list[str]:
+    problems = _check_signature(session, card.task)
+    if problems:
+        return problems
+    blank = _blank(128, 256)
+    shape = session.run({"before": blank, "after": blank})[0].shape
+    if shape != (1, 128, 256):
+        problems.append(f"change: expected [1, 128, 256] for pictures of that size, got {list(shape)}")
+    return problems
+
+
+def _blank(height: int, width: int) -> Image:
+    return np.full((1, height, width, 3), 114, dtype=np.uint8)
+
+
+def _inspect(path: Path) -> Verification:
+    name = path.name.removesuffix(".onnx")
+    try:
+        card = cards.read(cards.card_path(path))
+    except ModelError as error:
+        return Verification(name, path, (error.message,))
+    problems = () if card.name == name else (f"the file is called {name}, its card {card.name}",)
+    return Verification(name, path, problems, card)
+
+
+def _folder(folder: Path | None) -> Path:
+    return folder if folder is not None else share.folder("models")
+
+
+def _find(name_or_path: str | Path, folder: Path | None) -> Path:
+    text = str(name_or_path)
+    if isinstance(name_or_path, Path) or text.endswith(".onnx") or "/" in text or "\\" in text:
+        return Path(name_or_path)
+    where = _folder(folder)
+    path = where / f"{text}.onnx"
+    if path.is_file():
+        return path
+    known = sorted(p.name.removesuffix(".onnx") for p in where.glob("*.onnx"))
+    near = difflib.get_close_matches(text, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+    raise ModelError(f"no model of this name in {where}", subject=text, hint=hint, code="unknown_model")

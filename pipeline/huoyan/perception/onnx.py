@@ -1,0 +1,131 @@
+"""ONNX Runtime in one place: sessions with their threads, providers and digest; its errors become ours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import onnxruntime
+
+from huoyan.errors import ModelError
+
+Array = npt.NDArray[Any]
+CPU = "CPUExecutionProvider"
+
+# 3 = errors only: warnings about shapes and unused initialisers mean nothing to a user.
+onnxruntime.set_default_logger_severity(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Name, element type (`uint8`, `float32`) and shape of an input or output; free sizes are None."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sizes = ",".join("?" if size is None else str(size) for size in self.shape)
+        return f"{self.name} {self.dtype} [{sizes}]"
+
+
+class Session:
+    """A loaded model.
+
+    Attributes:
+        path: the file.
+        sha256: digest of the very bytes that were loaded.
+        inputs, outputs: what it takes and gives.
+        providers: what it runs on.
+    """
+
+    def __init__(self, path: Path, sha256: str, session: onnxruntime.InferenceSession) -> None:
+        self.path = path
+        self.sha256 = sha256
+        self.inputs = tuple(_tensor(node) for node in session.get_inputs())
+        self.outputs = tuple(_tensor(node) for node in session.get_outputs())
+        self.providers = tuple(session.get_providers())
+        self._session = session
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        """All outputs for `feeds` (array by input name).
+
+        Raises:
+            ModelError: the model refuses the input, or fails on it (memory).
+        """
+        try:
+            outputs: list[Array] = self._session.run(None, dict(feeds))
+        except Exception as error:
+            # ONNX Runtime raises a dozen unrelated classes derived straight from Exception or RuntimeError.
+            shapes = ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())
+            raise ModelError(
+                f"the model failed on {shapes}: {_first_line(error)}",
+                subject=str(self.path),
+                hint="huoyan models verify shows what the model expects",
+                code="run_failed",
+            ) from error
+        return outputs
+
+
+def session(path: Path | str, threads: int = 1, providers: Sequence[str] | None = None) -> Session:
+    """Load a model.
+
+    Args:
+        path: the ONNX file.
+        threads: threads inside one run; 1 is right where several processes share the cores, 0 takes all.
+        providers: ONNX Runtime execution providers in order of preference; default the CPU.
+
+    Raises:
+        ModelError: the file is missing, damaged or not a model, or a provider is not installed.
+    """
+    path = Path(path)
+    wanted = list(providers or (CPU,))
+    missing = [p for p in wanted if p not in onnxruntime.get_available_providers()]
+    if missing:
+        raise ModelError(
+            f"this ONNX Runtime has no {', '.join(missing)}; "
+            f"it has {', '.join(onnxruntime.get_available_providers())}",
+            subject=str(path),
+            hint="install the ONNX Runtime build of that device, or leave providers out",
+            code="no_provider",
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"the model cannot be read: {error.strerror or error}", subject=str(path), code="unreadable"
+        ) from error
+    try:
+        loaded = onnxruntime.InferenceSession(content, _options(threads), providers=wanted)
+    except Exception as error:
+        raise ModelError(
+            f"not a usable ONNX model ({len(content)} bytes): {_first_line(error)}",
+            subject=str(path),
+            hint="fetch the file again",
+            code="damaged",
+        ) from error
+    return Session(path, hashlib.sha256(content).hexdigest(), loaded)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads that spin burn the cores that other workers need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _tensor(node: Any) -> Tensor:
+    dtype = node.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    return Tensor(node.name, {"float": "float32", "double": "float64"}.get(dtype, dtype), shape)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300] or type(error).__name__
