@@ -1,0 +1,56 @@
+"""Carrying alerts from the outbox to where they are dispatched from."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from huoyan.dispatch.database import from_ms, immediate, rows, to_ms
+from huoyan.dispatch.protocol import Backend, Parcel, SqliteQueue
+
+BATCH = 200
+
+
+def drain(connection: sqlite3.Connection, now: datetime, backend: Backend | None = None) -> int:
+    """Deliver everything in the outbox that was not sent yet, in the order it was put there.
+
+    With the SQLite queue (the default) delivery and its note are one transaction, so each alert is on the
+    queue exactly once whatever happens in between. Another back end gets each alert at least once and tells
+    repeats by id.
+
+    Returns:
+        How many alerts were delivered.
+
+    Raises:
+        DispatchError: the back end does not take them; what was not delivered stays in the outbox.
+        StorageError: the database is locked, full or damaged.
+    """
+    target = backend or SqliteQueue(connection)
+    count = 0
+    while True:
+        with immediate(connection):
+            waiting = rows(
+                connection, "SELECT * FROM outbox WHERE sent_ms IS NULL ORDER BY seq LIMIT ?", (BATCH,)
+            )
+            target.deliver([_parcel(row) for row in waiting], now)
+            connection.executemany(
+                "UPDATE outbox SET sent_ms = ? WHERE seq = ?",
+                [(to_ms(now), row["seq"]) for row in waiting],
+            )
+        count += len(waiting)
+        if len(waiting) < BATCH:
+            return count
+
+
+def _parcel(row: sqlite3.Row) -> Parcel:
+    time = from_ms(row["time_ms"])
+    assert time is not None, "the column is NOT NULL"
+    return Parcel(
+        row["alert_id"],
+        row["incident_id"],
+        row["revision"],
+        row["scene"],
+        row["priority"],
+        time,
+        row["document"],
+    )
