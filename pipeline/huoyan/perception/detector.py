@@ -28,6 +28,7 @@ class Detector:
         classes: labels, in the order of the model's outputs.
         thresholds: the card's operating threshold of each class.
         sha256: digest of the loaded file.
+        second: the detector of the second look; often the same.
     """
 
     def __init__(
@@ -70,6 +71,24 @@ class Detector:
         self._session = models.open_session(self.model, threads, providers)
         models.require(self._session, self.model)
         self.sha256 = self._session.sha256
+        self.second = self._load_second(folder, threads, providers)
+
+    def _load_second(self, folder: Path | None, threads: int, providers: tuple[str, ...] | None) -> Detector:
+        """The model of the second look: the larger one that the card names, or this one."""
+        plan = self.card.second_look
+        if plan is None or plan.model is None or plan.model == self.name:
+            return self
+        second = Detector(
+            plan.model, folder=folder or self.model.path.parent, threads=threads, providers=providers
+        )
+        missing = set(self.classes) - set(second.classes)
+        if missing:
+            raise ModelError(
+                f"its second look, {plan.model}, does not know {', '.join(sorted(missing))}",
+                subject=self.name,
+                code="second_look",
+            )
+        return second
 
     def detect(self, images: Sequence[Image], *, thresholds: Thresholds = None) -> list[list[Detection]]:
         """Detect in whole pictures. Each answer depends on its own picture only, not on its company.
