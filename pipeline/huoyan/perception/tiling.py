@@ -65,9 +65,22 @@ def detect_tiled(
     Raises:
         SourceError, ModelError: as `Detector.detect`.
     """
+    return detector.describe(hits_tiled(detector, image, tile, overlap, thresholds=thresholds, whole=whole))
+
+
+def hits_tiled(
+    detector: Detector,
+    image: Image,
+    tile: int,
+    overlap: float = 0.2,
+    *,
+    thresholds: Thresholds = None,
+    whole: bool = True,
+) -> Hits:
+    """As `detect_tiled`, as arrays."""
     height, width = image.shape[:2]
     if max(height, width) <= tile:
-        return detector.detect([image], thresholds=thresholds)[0]
+        return detector.hits([image], thresholds=thresholds)[0]
     parts = windows((width, height), tile, overlap)
     views = [image[y1:y2, x1:x2] for x1, y1, x2, y2 in parts]
     found = detector.hits(views, thresholds=thresholds)
@@ -75,7 +88,7 @@ def detect_tiled(
         parts.append((0, 0, width, height))
         found += detector.hits([image], thresholds=thresholds)
     merged = merge(place(found, parts, (width, height)))
-    return detector.describe(nms.suppress(merged, min(_OVERLAP, detector.card.nms_iou)))
+    return nms.suppress(merged, min(_OVERLAP, detector.card.nms_iou))
 
 
 def windows(size: tuple[int, int], tile: int, overlap: float) -> list[Window]:

@@ -1,0 +1,103 @@
+"""How well a change model does on labelled pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from huoyan.errors import ConfigError, SourceError
+from huoyan.evaluate import pictures
+from huoyan.evaluate.yolo import SUFFIXES
+from huoyan.perception.change import ChangeDetector
+from huoyan.perception.radiometry import Mask
+
+
+def change(
+    model: str | Path,
+    folder: Path,
+    *,
+    models_folder: Path | None = None,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Judge a change model pixel by pixel, at the pictures' own size and the card's threshold.
+
+    Args:
+        model: a registered name, or the path of an ONNX file with its card beside it.
+        folder: `A/` before, `B/` after, `label/` (anything but 0 is changed), files of one stem each.
+        models_folder: where registered models lie; default those that come with Huoyan.
+        threads: threads inside one run; 0 takes all cores.
+        progress: called with pairs done and in all.
+
+    Returns:
+        `f1_pooled` over the pixels of all pairs together, `f1_mean` of the pairs (a pair without change
+        counts 1 if nothing was marked, 0 otherwise), `iou` pooled, `n` pairs, and `skipped`. None where
+        nothing can be said.
+
+    Raises:
+        ModelError: the model cannot be used.
+        ConfigError: the folder holds no such pairs.
+    """
+    looks = ChangeDetector(model, folder=models_folder, threads=threads)
+    triples = _triples(folder)
+    counts, skipped = [], []
+    for done, (before, after, label) in enumerate(triples, start=1):
+        try:
+            counts.append(_count(looks, before, after, label))
+        except SourceError as error:
+            skipped.append({"path": error.subject or str(before), "reason": error.message})
+        if progress is not None:
+            progress(done, len(triples))
+    if not counts:
+        raise ConfigError("none of its pairs can be read", subject=str(folder), code="no_set")
+    both, marked, changed = np.array(counts).sum(axis=0).tolist()
+    return {
+        "f1_pooled": _f1(both, marked, changed),
+        "f1_mean": round(float(np.mean([_f1(*pair) for pair in counts])), 4),
+        "iou": round(both / (marked + changed - both), 4) if marked + changed else None,
+        "n": len(counts),
+        "skipped": skipped,
+    }
+
+
+def _triples(folder: Path) -> list[tuple[Path, Path, Path]]:
+    parts = []
+    for name in ("A", "B", "label"):
+        if not (folder / name).is_dir():
+            raise ConfigError(
+                f"expected a folder with A/, B/ and label/; {name}/ is missing",
+                subject=str(folder),
+                code="no_set",
+            )
+        parts.append({p.stem: p for p in (folder / name).iterdir() if p.suffix.lower() in SUFFIXES})
+    before, after, label = parts
+    alone = sorted(set(before) ^ set(after) | set(before) ^ set(label))
+    if alone:
+        raise ConfigError(
+            f"not in all of A/, B/ and label/: {', '.join(alone[:5])}{' …' if len(alone) > 5 else ''}",
+            subject=str(folder),
+            hint="a pair is three files of one stem",
+            code="no_set",
+        )
+    return [(before[stem], after[stem], label[stem]) for stem in sorted(before)]
+
+
+def _count(looks: ChangeDetector, before: Path, after: Path, label: Path) -> tuple[int, int, int]:
+    """Pixels that are marked rightly, marked, changed."""
+    probability = looks.probability(pictures.read(before), pictures.read(after))
+    truth = pictures.read_mask(label) > 0
+    if truth.shape != probability.shape:
+        raise SourceError(
+            f"label and pictures differ in size: {truth.shape[::-1]} and {probability.shape[::-1]}",
+            subject=str(label),
+            code="pair_size",
+        )
+    marked: Mask = probability >= looks.threshold
+    return int((marked & truth).sum()), int(marked.sum()), int(truth.sum())
+
+
+def _f1(both: int, marked: int, changed: int) -> float:
+    return round(2 * both / (marked + changed), 4) if marked + changed else 1.0

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from huoyan import evaluate
+from huoyan.cli.evaluate import app
+from huoyan.errors import ConfigError
+
+Span = tuple[int, int] | None
+
+
+def write_pairs(folder: Path, pairs: Mapping[str, tuple[Span, Span]], side: int = 40) -> Path:
+    """Pairs of black pictures: name -> (rows painted white in B, rows marked in the label)."""
+    for part in ("A", "B", "label"):
+        (folder / part).mkdir(parents=True)
+    for name, (painted, marked) in pairs.items():
+        black = np.zeros((side, side), np.uint8)
+        after, label = black.copy(), black.copy()
+        if painted:
+            after[painted[0] : painted[1]] = 255
+        if marked:
+            label[marked[0] : marked[1]] = 1
+        for part, image in (("A", black), ("B", after), ("label", label)):
+            (folder / part / f"{name}.png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pairs", "pooled", "mean", "iou"),
+    [
+        ({"a": ((0, 10), (0, 10))}, 1.0, 1.0, 1.0),
+        # Half of what is marked is right, half of what changed is found.
+        ({"a": ((0, 10), (5, 15))}, 0.5, 0.5, 0.3333),
+        ({"a": ((0, 10), (0, 10)), "b": ((0, 10), None)}, 0.6667, 0.5, 0.5),
+        ({"a": ((0, 10), (0, 10)), "b": (None, None)}, 1.0, 1.0, 1.0),
+        ({"a": (None, (0, 10))}, 0.0, 0.0, 0.0),
+        ({"a": (None, None)}, 1.0, 1.0, None),
+    ],
+)
+def test_by_hand(
+    difference: Callable[..., Path],
+    tmp_path: Path,
+    pairs: Mapping[str, tuple[Span, Span]],
+    pooled: float,
+    mean: float,
+    iou: float | None,
+) -> None:
+    result = evaluate.change(difference(), write_pairs(tmp_path / "set", pairs))
+    assert result == {"f1_pooled": pooled, "f1_mean": mean, "iou": iou, "n": len(pairs), "skipped": []}
+
+
+def test_a_picture_without_its_pair(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": (None, None), "b": (None, None)})
+    (folder / "label" / "b.png").unlink()
+    with pytest.raises(ConfigError, match="label/: b"):
+        evaluate.change(difference(), folder)
+
+
+def test_pairs_of_two_sizes_are_told(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": (None, None), "b": (None, None)})
+    small = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    (folder / "B" / "b.png").write_bytes(small)
+    result = evaluate.change(difference(), folder)
+    assert result["n"] == 1
+    assert "one grid" in result["skipped"][0]["reason"]
+
+
+def test_command(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": ((0, 10), (0, 10))})
+    printed = CliRunner().invoke(app, ["change", str(difference()), str(folder), "--json"])
+    assert json.loads(printed.stdout)["f1_pooled"] == 1.0
+    assert "1.000" in CliRunner().invoke(app, ["change", str(difference()), str(folder)]).stdout
