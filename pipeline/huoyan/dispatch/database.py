@@ -57,7 +57,7 @@ CREATE INDEX IF NOT EXISTS queue_log_alert ON queue_log (alert_id, seq);
 
 
 def ensure_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables of outbox and queue where they are missing, in the caller's transaction if there is one.
+    """Create the tables of outbox and queue where they are missing, within the caller's transaction if any.
 
     Raises:
         StorageError: the database is locked, full or damaged.
@@ -87,7 +87,8 @@ def open_queue(folder: Path) -> sqlite3.Connection:
         with _mapped(str(path)):
             connection.execute("PRAGMA synchronous=FULL")
             row = connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('outbox', 'queue', 'queue_log')"
+                "SELECT count(*) FROM sqlite_master"
+                " WHERE type = 'table' AND name IN ('outbox', 'queue', 'queue_log')"
             ).fetchone()
         if row[0] != 3:
             raise DispatchError("this database holds no queue", subject=str(path), hint=hint, code="no_queue")
@@ -101,23 +102,25 @@ def open_queue(folder: Path) -> sqlite3.Connection:
 def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     """A write transaction: all or nothing, and nobody else writes between its reads and its writes.
 
-    Inside a caller's transaction it is part of that one.
+    Inside a caller's transaction it is a savepoint: what fails here is undone here, the rest is the caller's.
 
     Raises:
         StorageError: the database is locked, full or damaged; nothing was written.
     """
     with _mapped(_name(connection)):
-        if connection.in_transaction:
-            yield
-            return
-        connection.execute("BEGIN IMMEDIATE")
+        nested = connection.in_transaction
+        connection.execute("SAVEPOINT dispatch" if nested else "BEGIN IMMEDIATE")
         try:
             yield
-            connection.execute("COMMIT")
+            connection.execute("RELEASE dispatch" if nested else "COMMIT")
         except BaseException:
             # SQLite itself may have rolled back already (full disk).
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                if nested:
+                    connection.execute("ROLLBACK TO dispatch")
+                    connection.execute("RELEASE dispatch")
+                else:
+                    connection.execute("ROLLBACK")
             raise
 
 
@@ -131,7 +134,7 @@ def rows(
     """
     with _mapped(_name(connection)):
         cursor = connection.cursor()
-        cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
+        cursor.row_factory = sqlite3.Row
         return cursor.execute(statement, values).fetchall()
 
 

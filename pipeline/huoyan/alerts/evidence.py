@@ -1,0 +1,285 @@
+"""Evidence pictures of a revision: what was seen, where in the picture, and before and after.
+
+An alert goes out with or without pictures: whatever keeps one from being made (source file gone or damaged,
+full disk) becomes a note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import cv2
+import numpy as np
+
+from huoyan import config
+from huoyan.alerts import draw, files, redact, text, words
+from huoyan.errors import HuoyanError
+from huoyan.records import Box, Detection, Evidence, FrameRef, Image, Revision, Ring
+
+Role = Literal["wide", "close", "before", "after", "plate"]
+Reopen = Callable[[FrameRef, Literal["now", "before"]], Image]
+FOLDER = "evidence"
+CLOSE_MARGIN = 0.45
+"""Context round the subject in a close-up, as a share of its longer side."""
+CHANGE_MARGIN = 1.0
+CLOSE_SIDE_PX = 720
+"""Close-ups of small things are enlarged to this long side."""
+MOST_ENLARGED = 6.0
+_TAGS: dict[Role, tuple[str, str]] = {"before": ("变化前", "Before"), "after": ("变化后", "After")}
+T = TypeVar("T")
+_FAILURES = (HuoyanError, OSError, ValueError, MemoryError, cv2.error)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceResult:
+    """The pictures that could be made, and why others could not."""
+
+    evidence: tuple[Evidence, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shot:
+    """The frame that is shown, with what was seen in it in pixels of the picture as read."""
+
+    ref: FrameRef
+    image: Image
+    subject: Detection | None
+    involved: tuple[Detection, ...]
+    others: tuple[Detection, ...]
+    zones: tuple[Ring, ...]
+
+
+def render(
+    revision: Revision,
+    folder: Path,
+    settings: config.Evidence,
+    *,
+    others: Sequence[Detection] = (),
+    zones_px: Sequence[Ring] = (),
+    title: tuple[str, str] | None = None,
+    zone_names: Sequence[str] = (),
+    timezone: tzinfo = UTC,
+    reopen: Reopen | None = None,
+) -> EvidenceResult:
+    """Make the evidence pictures of a revision.
+
+    Pictures go to `evidence/<incident>/<revision>-<role>.jpg` in `folder`, written whole or not at all:
+    `wide` and `close`, for a change also `before` and `after` of the same cut, for a read vehicle `plate`.
+
+    Args:
+        revision: its finding names the frame and what to show; the first evidence is the subject.
+        folder: the state folder.
+        settings: quality, size, and what to hide.
+        others: everything else that was seen in the frame, in its pixels: people and vehicles are hidden.
+        zones_px: outlines of the zones in pixels of the frame.
+        title: Chinese and English name of the scene; default its id.
+        zone_names: names of the zones, for the strip below the picture.
+        timezone: of the crew.
+        reopen: reads a frame's pixels again; default `huoyan.sources.reopen`.
+
+    Returns:
+        The pictures that could be made and notes on those that could not; nothing is raised for them.
+    """
+    ref = revision.finding.evidence[0].frame if revision.finding.evidence else revision.finding.frame
+    if ref.kind == "report":
+        return EvidenceResult(())
+    read = reopen or _sources_reopen()
+    notes: list[str] = []
+    image = _attempt(lambda: read(ref, "now"), f"no evidence: {ref.path} cannot be read again", notes)
+    if image is None:
+        return EvidenceResult((), tuple(notes))
+    if settings.blur_faces and ref.kind != "satellite" and not redact.can_find_faces():
+        notes.append("evidence: no face detector is installed; only heads of detected people are blurred")
+    before = None
+    if ref.kind == "satellite" or "before" in ref.locator:
+        before = _attempt(lambda: read(ref, "before"), f"evidence: no earlier picture of {ref.path}", notes)
+    footer = _footer(revision, ref, title, zone_names, timezone)
+    pictures = _attempt(
+        lambda: _pictures(_shot(revision, ref, image, others, zones_px), before, revision, settings, footer),
+        f"evidence: {ref.path} cannot be drawn",
+        notes,
+    )
+    made: list[Evidence] = []
+    for role, picture in (pictures or {}).items():
+        try:
+            made.append(_save(revision, ref, folder, role, picture, settings.quality))
+        except _FAILURES as error:
+            notes.append(f"evidence: the {role} picture was not written: {error}")
+    return EvidenceResult(tuple(made), tuple(notes))
+
+
+def _sources_reopen() -> Reopen:
+    # Late: a caller that brings its own pictures needs neither video nor raster libraries.
+    reopen: Reopen = import_module("huoyan.sources").reopen
+    return reopen
+
+
+def _attempt(make: Callable[[], T], trouble: str, notes: list[str]) -> T | None:
+    """What `make` gives, or None with the trouble noted."""
+    try:
+        return make()
+    except _FAILURES as error:
+        notes.append(f"{trouble}: {error}")
+        return None
+
+
+def _shot(
+    revision: Revision, ref: FrameRef, image: Image, others: Sequence[Detection], zones: Sequence[Ring]
+) -> _Shot:
+    """Bring all that was seen to the pixels of the picture as it was read."""
+    height, width = image.shape[:2]
+    sx, sy = width / max(1, ref.size[0]), height / max(1, ref.size[1])
+    seen = revision.finding.evidence
+    involved = tuple(_scaled(o.detection, sx, sy) for o in seen if o.frame.frame_id == ref.frame_id)
+    return _Shot(
+        ref,
+        image,
+        involved[0] if involved else None,
+        involved,
+        tuple(_scaled(d, sx, sy) for d in others),
+        tuple(tuple((x * sx, y * sy) for x, y in ring) for ring in zones),
+    )
+
+
+def _scaled(detection: Detection, sx: float, sy: float) -> Detection:
+    x1, y1, x2, y2 = detection.box
+    polygon = tuple((x * sx, y * sy) for x, y in detection.polygon)
+    return replace(detection, box=(x1 * sx, y1 * sy, x2 * sx, y2 * sy), polygon=polygon)
+
+
+def _pictures(
+    shot: _Shot, before: Image | None, revision: Revision, settings: config.Evidence, footer: draw.Footer
+) -> dict[Role, Image]:
+    """All pictures of the shot, with nobody to be recognised in them, ready to be written."""
+    priority = revision.incident.priority
+    cut = _cut(shot.subject.box, shot.image, CLOSE_MARGIN) if shot.subject else None
+    clean = shot.image
+    if shot.ref.kind != "satellite":
+        clean = redact.hide(
+            clean,
+            [*shot.others, *shot.involved],
+            shot.involved,
+            faces=settings.blur_faces,
+            plates=settings.blur_plates,
+            closer=cut,
+        )
+    pictures: dict[Role, Image] = {"wide": _wide(shot, clean, revision, settings.long_side, footer)}
+    if shot.subject is None or cut is None:
+        return pictures
+    pictures["close"] = draw.with_footer(_close(clean, cut, shot.subject), footer, priority)
+    if before is not None and before.shape == clean.shape:
+        both = _cut(shot.subject.box, shot.image, CHANGE_MARGIN)
+        sides: tuple[tuple[Role, Image], ...] = (("before", before), ("after", clean))
+        for role, source in sides:
+            picture = _close(source, both, shot.subject)
+            draw.tag(picture, _TAGS[role][0] if text.chinese() else _TAGS[role][1])
+            pictures[role] = draw.with_footer(picture, footer, priority)
+    plate = _plate_box(shot)
+    if plate is not None:
+        picture = _close(clean, _cut(plate, shot.image, 0.15), None)
+        pictures["plate"] = draw.with_footer(picture, footer, priority)
+    return pictures
+
+
+def _wide(shot: _Shot, clean: Image, revision: Revision, long_side: int, footer: draw.Footer) -> Image:
+    height, width = clean.shape[:2]
+    scale = min(long_side / max(height, width), 2.0)
+    picture = _resized(clean, scale)
+    for ring in shot.zones:
+        draw.zone(picture, tuple((x * scale, y * scale) for x, y in ring))
+    for detection in shot.involved[1:]:
+        draw.other(picture, _scaled(detection, scale, scale).box)
+    if shot.subject is not None:
+        subject = _scaled(shot.subject, scale, scale)
+        label = f"{footer.heading.split(' · ')[0]} {round(100 * revision.finding.confidence)}%"
+        draw.subject(picture, subject.box, subject.polygon, label, revision.incident.priority)
+    return draw.with_footer(picture, footer, revision.incident.priority)
+
+
+def _close(image: Image, cut: Box, subject: Detection | None) -> Image:
+    """A part of a picture, enlarged where it is small, the subject's outline in it."""
+    x1, y1, x2, y2 = (int(value) for value in cut)
+    scale = min(MOST_ENLARGED, CLOSE_SIDE_PX / max(x2 - x1, y2 - y1))
+    picture = _resized(image[y1:y2, x1:x2], scale)
+    if subject is not None:
+        bx1, by1, bx2, by2 = subject.box
+        corners = subject.polygon or ((bx1, by1), (bx2, by1), (bx2, by2), (bx1, by2))
+        draw.outline(picture, [((x - x1) * scale, (y - y1) * scale) for x, y in corners], (255, 255, 255), 1)
+    return picture
+
+
+def _cut(box: Box, image: Image, margin: float) -> Box:
+    """The part of the picture to show of a box: its middle, its size and a margin, as near 4:3 as it fits.
+
+    Raises:
+        ValueError: the box lies outside of the picture.
+    """
+    height, width = image.shape[:2]
+    x1, y1 = max(0.0, box[0]), max(0.0, box[1])
+    x2, y2 = min(float(width), box[2]), min(float(height), box[3])
+    if x2 - x1 < 1 or y2 - y1 < 1:
+        raise ValueError(f"the box {tuple(round(v) for v in box)} lies outside of the picture")
+    side = max(x2 - x1, y2 - y1) * (1 + 2 * margin)
+    high = min(float(height), max(side * 0.75, (y2 - y1) * (1 + margin), 48.0))
+    wide = min(float(width), max(side, high * 4 / 3, 64.0))
+    left = min(max(0.0, (x1 + x2 - wide) / 2), width - wide)
+    top = min(max(0.0, (y1 + y2 - high) / 2), height - high)
+    return float(int(left)), float(int(top)), float(int(left + wide)), float(int(top + high))
+
+
+def _resized(image: Image, scale: float) -> Image:
+    height, width = image.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=how))
+
+
+def _plate_box(shot: _Shot) -> Box | None:
+    """Where the plate that was read hangs, in pixels of the picture as read."""
+    for detection in shot.involved:
+        if detection.label == "plate":
+            return detection.box
+        box = detection.attributes.get("plate_box")
+        if box is not None:
+            x1, y1, x2, y2 = (float(value) for value in box)
+            sx = shot.image.shape[1] / max(1, shot.ref.size[0])
+            sy = shot.image.shape[0] / max(1, shot.ref.size[1])
+            return x1 * sx, y1 * sy, x2 * sx, y2 * sy
+    return None
+
+
+def _footer(
+    revision: Revision,
+    ref: FrameRef,
+    title: tuple[str, str] | None,
+    zone_names: Sequence[str],
+    timezone: tzinfo,
+) -> draw.Footer:
+    chinese = text.chinese()
+    name = title or (revision.incident.scene, revision.incident.scene)
+    heading = f"{name[0]} · {name[1]}" if chinese and name[0] != name[1] else name[0 if chinese else 1]
+    if zone_names:
+        heading += f"  {'、'.join(zone_names) if chinese else ', '.join(zone_names)}"
+    place = words.place_words(revision.incident.place)[0 if chinese else 1]
+    offset = ref.time.astimezone(timezone).strftime("%z")
+    sensor = words.SENSORS.get(ref.kind, (ref.kind, ref.kind))[0 if chinese else 1]
+    clock = ref.time.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S")
+    return draw.Footer(heading, place, f"{clock} {offset[:3]}:{offset[3:5]}   {sensor} {ref.source_id}")
+
+
+def _save(
+    revision: Revision, ref: FrameRef, folder: Path, role: Role, picture: Image, quality: int
+) -> Evidence:
+    incident = revision.incident
+    # Ids are UUIDs; a foreign one must not lead out of the folder.
+    safe = re.sub(r"[^0-9A-Za-z-]", "_", incident.incident_id)
+    href = f"{FOLDER}/{safe}/{incident.revision}-{role}.jpg"
+    digest = files.write(folder / href, files.jpeg(picture, quality))
+    return Evidence(role, href, digest, ref.time)
