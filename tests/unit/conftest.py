@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,21 +104,18 @@ def write_change(path: Path) -> None:
     _save(graph, path)
 
 
-def write_card(path: Path, task: str, classes: Sequence[str], **changes: Any) -> None:
-    """The card beside the ONNX file `path`; `changes` replace or add keys, None removes one."""
-    card: dict[str, Any] = {
+def write_card(path: Path, **values: Any) -> None:
+    """The card beside the ONNX file `path`; a value of None leaves its key out."""
+    card = {
         "name": path.name.removesuffix(".onnx"),
         "version": "1",
-        "task": task,
         "thresholds": {"default": 0.5},
         "licence": "AGPL-3.0-only",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **values,
     }
-    if classes:
-        card["classes"] = list(classes)
-    card |= changes
-    card = {key: value for key, value in card.items() if value is not None}
-    path.with_name(card_name(path)).write_text(yaml.safe_dump(card), encoding="utf-8")
+    kept = {key: value for key, value in card.items() if value is not None}
+    path.with_name(card_name(path)).write_text(yaml.safe_dump(kept), encoding="utf-8")
 
 
 def card_name(path: Path) -> str:
@@ -129,10 +126,11 @@ def card_name(path: Path) -> str:
 def colours(tmp_path: Path) -> ModelFactory:
     """Writes the coloured-rectangle detector with a card and returns its path; keywords change the card."""
 
-    def make(name: str = "colours", **changes: Any) -> Path:
-        path = tmp_path / f"{name}.onnx"
+    def make(stem: str = "colours", /, **changes: Any) -> Path:
+        path = tmp_path / f"{stem}.onnx"
         write_detector(path)
-        write_card(path, "detect", ["red", "green"], **{"input": {"long_side": 320}, **changes})
+        card = {"task": "detect", "classes": ["red", "green"], "input": {"long_side": 320}}
+        write_card(path, **{**card, **changes})
         return path
 
     return make
@@ -142,10 +140,10 @@ def colours(tmp_path: Path) -> ModelFactory:
 def difference(tmp_path: Path) -> ModelFactory:
     """Writes the difference model with a card and returns its path; keywords change the card."""
 
-    def make(name: str = "difference", **changes: Any) -> Path:
-        path = tmp_path / f"{name}.onnx"
+    def make(stem: str = "difference", /, **changes: Any) -> Path:
+        path = tmp_path / f"{stem}.onnx"
         write_change(path)
-        write_card(path, "change", [], **changes)
+        write_card(path, **{"task": "change", **changes})
         return path
 
     return make

@@ -145,7 +145,9 @@ class ChangeDetector:
         built = regions(probability >= limit, probability, least)
         found = [_describe(r, _kind(r, old, new, gsd_m), gsd_m, self.name) for r in built]
         free = valid & (probability < limit)
-        found += _soil(old, new, free, gsd_m) + _heaps(old, new, free, probability, limit, gsd_m)
+        bare = radiometry.soil_gained(old, new, gsd_m) * free
+        found += _soil(bare, gsd_m)
+        found += _heaps(old, new, free & (bare < _SOIL_THRESHOLD), probability, limit, gsd_m)
         return sorted(found, key=lambda d: (-d.score, d.box))
 
     def _at_model_scale(self, before: Image, after: Image, gsd_m: float | None) -> Floats:
@@ -210,9 +212,8 @@ def _kind(region: Region, old: Floats, new: Floats, gsd_m: float | None) -> str:
     return "building"
 
 
-def _soil(old: Floats, new: Floats, free: Mask, gsd_m: float | None) -> list[Detection]:
-    sureness = radiometry.soil_gained(old, new, gsd_m)
-    mask = _cleaned((sureness >= _SOIL_THRESHOLD) & free, gsd_m)
+def _soil(sureness: Floats, gsd_m: float | None) -> list[Detection]:
+    mask = _cleaned(sureness >= _SOIL_THRESHOLD, gsd_m)
     found = regions(mask, sureness, max(_MIN_PIXELS, _pixels(_SOIL_MIN_M2, gsd_m)))
     return [_describe(region, "bare_soil", gsd_m, "radiometry") for region in found]
 
