@@ -20,7 +20,7 @@ _RIM = 64
 _MIN_PIXELS = 9
 _MAX_ENLARGED = 4.0
 _SOIL_THRESHOLD = 0.5
-_SOIL_MIN_M2 = 200.0
+_SOIL_MIN_M2 = 300.0
 _HEAP_M2 = (20.0, 1500.0)
 # A heap is no building, but the network must at least find something odd about it.
 _HEAP_SUPPORT = 0.3
