@@ -36,7 +36,8 @@ Position = tuple[Lon, Lat]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Every document holds every key, null where there is nothing to say, so the schema asks for them.
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class Point(Model):
@@ -173,7 +174,16 @@ def generate() -> dict[str, Any]:
         "$id": DATASCHEMA,
         "title": "Huoyan alert, version 1",
     }
-    return head | {key: value for key, value in schema.items() if key != "title"}
+    return head | _untitled(schema)
+
+
+def _untitled(node: Any) -> Any:
+    """Without the titles that pydantic makes up from field names."""
+    if isinstance(node, list):
+        return [_untitled(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    return {k: _untitled(v) for k, v in node.items() if k != "title" or not isinstance(v, str)}
 
 
 def text() -> str:
