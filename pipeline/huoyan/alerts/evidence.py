@@ -101,8 +101,13 @@ def render(
     if ref.kind == "satellite" or "before" in ref.locator:
         before = _attempt(lambda: read(ref, "before"), f"evidence: no earlier picture of {ref.path}", notes)
     footer = _footer(revision, ref, title, zone_names, timezone)
+    shot = _shot(revision, ref, image, others, zones_px)
+    if shot.subject is not None and not _in_picture(shot.subject.box, image):
+        box = tuple(round(value) for value in shot.subject.box)
+        notes.append(f"evidence: the box {box} lies outside of the picture {ref.path}")
+        shot = replace(shot, subject=None)
     pictures = _attempt(
-        lambda: _pictures(_shot(revision, ref, image, others, zones_px), before, revision, settings, footer),
+        lambda: _pictures(shot, before, revision, settings, footer),
         f"evidence: {ref.path} cannot be drawn",
         notes,
     )
@@ -134,8 +139,7 @@ def _shot(
     revision: Revision, ref: FrameRef, image: Image, others: Sequence[Detection], zones: Sequence[Ring]
 ) -> _Shot:
     """Bring all that was seen to the pixels of the picture as it was read."""
-    height, width = image.shape[:2]
-    sx, sy = width / max(1, ref.size[0]), height / max(1, ref.size[1])
+    sx, sy = _scale(ref, image)
     seen = revision.finding.evidence
     involved = tuple(_scaled(o.detection, sx, sy) for o in seen if o.frame.frame_id == ref.frame_id)
     return _Shot(
@@ -146,6 +150,13 @@ def _shot(
         tuple(_scaled(d, sx, sy) for d in others),
         tuple(tuple((x * sx, y * sy) for x, y in ring) for ring in zones),
     )
+
+
+def _scale(ref: FrameRef, image: Image) -> tuple[float, float]:
+    """Pixels of the picture as read to a pixel of the frame as it was looked at."""
+    if not all(ref.size):
+        return 1.0, 1.0
+    return image.shape[1] / ref.size[0], image.shape[0] / ref.size[1]
 
 
 def _scaled(detection: Detection, sx: float, sy: float) -> Detection:
@@ -182,7 +193,7 @@ def _pictures(
             draw.tag(picture, _TAGS[role][0] if text.chinese() else _TAGS[role][1])
             pictures[role] = draw.with_footer(picture, footer, priority)
     plate = _plate_box(shot)
-    if plate is not None:
+    if plate is not None and _in_picture(plate, shot.image):
         picture = _close(clean, _cut(plate, shot.image, 0.15), None)
         pictures["plate"] = draw.with_footer(picture, footer, priority)
     return pictures
@@ -215,17 +226,18 @@ def _close(image: Image, cut: Box, subject: Detection | None) -> Image:
     return picture
 
 
-def _cut(box: Box, image: Image, margin: float) -> Box:
-    """The part of the picture to show of a box: its middle, its size and a margin, as near 4:3 as it fits.
+def _in_picture(box: Box, image: Image) -> bool:
+    """Whether at least a pixel of the box can be seen."""
+    height, width = image.shape[:2]
+    wide, high = min(box[2], width) - max(box[0], 0.0), min(box[3], height) - max(box[1], 0.0)
+    return bool(wide >= 1 and high >= 1)
 
-    Raises:
-        ValueError: the box lies outside of the picture.
-    """
+
+def _cut(box: Box, image: Image, margin: float) -> Box:
+    """The part of the picture to show of a box: its middle, its size and a margin, as near 4:3 as it fits."""
     height, width = image.shape[:2]
     x1, y1 = max(0.0, box[0]), max(0.0, box[1])
     x2, y2 = min(float(width), box[2]), min(float(height), box[3])
-    if x2 - x1 < 1 or y2 - y1 < 1:
-        raise ValueError(f"the box {tuple(round(v) for v in box)} lies outside of the picture")
     side = max(x2 - x1, y2 - y1) * (1 + 2 * margin)
     high = min(float(height), max(side * 0.75, (y2 - y1) * (1 + margin), 48.0))
     wide = min(float(width), max(side, high * 4 / 3, 64.0))
@@ -249,8 +261,7 @@ def _plate_box(shot: _Shot) -> Box | None:
         box = detection.attributes.get("plate_box")
         if box is not None:
             x1, y1, x2, y2 = (float(value) for value in box)
-            sx = shot.image.shape[1] / max(1, shot.ref.size[0])
-            sy = shot.image.shape[0] / max(1, shot.ref.size[1])
+            sx, sy = _scale(shot.ref, shot.image)
             return x1 * sx, y1 * sy, x2 * sx, y2 * sy
     return None
 

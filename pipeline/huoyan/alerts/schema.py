@@ -174,7 +174,8 @@ def generate() -> dict[str, Any]:
         "$id": DATASCHEMA,
         "title": "Huoyan alert, version 1",
     }
-    return head | _untitled(schema)
+    body: dict[str, Any] = _untitled(schema)
+    return head | body
 
 
 def _untitled(node: Any) -> Any:
