@@ -12,7 +12,7 @@ from huoyan.errors import ConfigError, SourceError
 from huoyan.evaluate import pictures
 from huoyan.evaluate.yolo import SUFFIXES
 from huoyan.perception.change import ChangeDetector
-from huoyan.perception.radiometry import Mask
+from huoyan.perception.regions import Mask
 
 
 def change(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from huoyan.errors import ModelError, SourceError
-from huoyan.perception import models, radiometry
-from huoyan.perception.radiometry import Floats, Mask
-from huoyan.records import Box, Detection, Image, Ring
+from huoyan.perception import groundwork, models, radiometry, regions
+from huoyan.perception.radiometry import Floats
+from huoyan.perception.regions import Mask, Region
+from huoyan.records import Detection, Image
 
 _STRIDE = 32
 # Larger pictures go through the network block by block; the rim is context and thrown away.
@@ -19,33 +19,7 @@ _BLOCK = 1024
 _RIM = 64
 _MIN_PIXELS = 9
 _MAX_ENLARGED = 4.0
-_SOIL_THRESHOLD = 0.5
-_SOIL_MIN_M2 = 300.0
-_HEAP_M2 = (20.0, 1500.0)
-# A heap is no building, but the network must at least find something odd about it.
-_HEAP_SUPPORT = 0.3
-_RECTANGULAR = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A connected patch of a mask in pixels of its picture."""
-
-    box: Box
-    polygon: Ring
-    pixels: int
-    score: float
-    window: tuple[slice, slice]
-    """Rows and columns of its bounding box."""
-    inside: Mask
-    """Its pixels within the window."""
-
-    @property
-    def rectangularity(self) -> float:
-        """Area over that of the smallest rectangle, turned freely, round it: 1 for a rectangle."""
-        points = np.argwhere(self.inside).astype(np.float32)
-        (_, _), (width, height), _ = cv2.minAreaRect(points)
-        return min(1.0, self.pixels / ((width + 1) * (height + 1)))
+_RULES = "radiometry"
 
 
 class ChangeDetector:
@@ -135,19 +109,22 @@ class ChangeDetector:
             ModelError: the model fails.
         """
         _check_pair(before, after)
-        valid = before.any(axis=2) & after.any(axis=2)
+        valid = _has_data(before) & _has_data(after)
         if not valid.any():
             return []
         limit = self.threshold if threshold is None else threshold
         probability = self._at_model_scale(before, after, gsd_m) * valid
-        old, new = before.astype(np.float32), radiometry.match_light(before, after)
-        least = max(_MIN_PIXELS, _pixels(self.card.min_area_m2, gsd_m))
-        built = regions(probability >= limit, probability, least)
-        found = [_describe(r, _kind(r, old, new, gsd_m), gsd_m, self.name) for r in built]
-        free = valid & (probability < limit)
-        bare = radiometry.soil_gained(old, new, gsd_m) * free
-        found += _soil(bare, gsd_m)
-        found += _heaps(old, new, free & (bare < _SOIL_THRESHOLD), probability, limit, gsd_m)
+        light = radiometry.compare_light(before, after)
+        least = max(_MIN_PIXELS, self.card.min_area_m2 / (gsd_m or 1.0) ** 2)
+        found = [
+            _describe(region, groundwork.kind(region, before, after, light, gsd_m), gsd_m, self.name)
+            for region in regions.find(probability >= limit, probability, least)
+        ]
+        ground = groundwork.coarse(before, after, light, valid, probability, limit, gsd_m)
+        soil = groundwork.soil(ground)
+        found += [_describe(r, "bare_soil", gsd_m, _RULES) for r in groundwork.bare_soil(ground, soil)]
+        heaps = groundwork.bright_heaps(ground, soil, limit)
+        found += [_describe(r, "bright_heap", gsd_m, _RULES) for r in heaps]
         return sorted(found, key=lambda d: (-d.score, d.box))
 
     def _at_model_scale(self, before: Image, after: Image, gsd_m: float | None) -> Floats:
@@ -165,81 +142,6 @@ class ChangeDetector:
         )
 
 
-def regions(mask: Mask, scores: Floats, least: float) -> list[Region]:
-    """Connected patches of `mask` (height, width), `least` pixels or more; score is the mean of `scores`."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    sums = np.bincount(labels.ravel(), weights=scores.ravel(), minlength=count)
-    found = []
-    for index in range(1, count):
-        left, top, width, height, pixels = (int(v) for v in stats[index])
-        if pixels < least:
-            continue
-        window = (slice(top, top + height), slice(left, left + width))
-        inside = labels[window] == index
-        box = (float(left), float(top), float(left + width), float(top + height))
-        outline = _outline(inside, left, top)
-        found.append(Region(box, outline, pixels, float(sums[index]) / pixels, window, inside))
-    return found
-
-
-def _outline(inside: Mask, left: int, top: int) -> Ring:
-    """Outer ring of a patch in pixels of the picture, good to a quarter of a pixel, simplified to one."""
-    # Contours run through pixel centres: on a doubled mask that costs a quarter of a pixel instead of half.
-    doubled = np.repeat(np.repeat(inside.astype(np.uint8), 2, axis=0), 2, axis=1)
-    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    outer = max(contours, key=cv2.contourArea)
-    points = cv2.approxPolyDP(outer, 2.0, True).reshape(-1, 2)
-    if len(points) < 3:
-        points = cv2.boxPoints(cv2.minAreaRect(outer))
-    return tuple((left + (float(x) + 0.5) / 2, top + (float(y) + 0.5) / 2) for x, y in points)
-
-
-def _kind(region: Region, old: Floats, new: Floats, gsd_m: float | None) -> str:
-    """What a patch that the network marked has become; a building unless it plainly is something else."""
-    was, now = (image[region.window][region.inside].mean(axis=0) for image in (old, new))
-    green_was, green_now = float(radiometry.excess_green(was)), float(radiometry.excess_green(now))
-    if green_now > 0.06 and green_now > green_was + 0.02:
-        return "vegetation"
-    if region.rectangularity >= _RECTANGULAR:
-        return "building"
-    area = region.pixels * (gsd_m or 1.0) ** 2
-    brighter = float(radiometry.luma(now) - radiometry.luma(was))
-    warm = float(radiometry.warmth(now))
-    if area >= 1000 and green_was > green_now + 0.03 and 0.06 < warm < 0.35:
-        return "bare_soil"
-    if area <= 400 and brighter > 30 and warm > 0.06:
-        return "bright_heap"
-    return "building"
-
-
-def _soil(sureness: Floats, gsd_m: float | None) -> list[Detection]:
-    mask = _cleaned(sureness >= _SOIL_THRESHOLD, gsd_m)
-    found = regions(mask, sureness, max(_MIN_PIXELS, _pixels(_SOIL_MIN_M2, gsd_m)))
-    return [_describe(region, "bare_soil", gsd_m, "radiometry") for region in found]
-
-
-def _heaps(
-    old: Floats, new: Floats, free: Mask, probability: Floats, limit: float, gsd_m: float | None
-) -> list[Detection]:
-    sureness = radiometry.brightened(old, new, gsd_m)
-    mask = _cleaned((sureness >= 0.5) & free, gsd_m)
-    least, most = (_pixels(area, gsd_m) for area in _HEAP_M2)
-    found = []
-    for region in regions(mask, sureness, max(_MIN_PIXELS, least)):
-        support = float(probability[region.window][region.inside].mean())
-        if region.pixels <= most and support >= _HEAP_SUPPORT * limit:
-            found.append(_describe(region, "bright_heap", gsd_m, "radiometry"))
-    return found
-
-
-def _cleaned(mask: Mask, gsd_m: float | None) -> Mask:
-    """Without threads and specks narrower than about 3 m."""
-    side = max(3, round(3.0 / (gsd_m or 1.0)) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    opened: Mask = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(bool)
-    return opened
-
-
 def _describe(region: Region, kind: str, gsd_m: float | None, model: str) -> Detection:
     attributes: dict[str, str | float] = {
         "change_kind": kind,
@@ -251,8 +153,10 @@ def _describe(region: Region, kind: str, gsd_m: float | None, model: str) -> Det
     return Detection("change", region.score, region.box, region.polygon, attributes=attributes)
 
 
-def _pixels(area_m2: float, gsd_m: float | None) -> float:
-    return area_m2 / (gsd_m or 1.0) ** 2
+def _has_data(image: Image) -> Mask:
+    red, green, blue = cv2.split(image)
+    data: Mask = cv2.bitwise_or(cv2.bitwise_or(red, green), blue) > 0
+    return data
 
 
 def _resized(image: Image, size: tuple[int, int], way: int) -> Image:

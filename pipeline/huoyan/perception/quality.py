@@ -59,17 +59,24 @@ def _thin(image: Image) -> Image:
     return np.ascontiguousarray(image[::step, ::step])
 
 
-def _luma(small: Image) -> npt.NDArray[np.float32]:
-    """Rec. 601 luma, 0 to 255."""
-    luma: npt.NDArray[np.float32] = small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return luma
+def _luma(small: Image) -> npt.NDArray[np.uint8]:
+    """Rec. 601 luma."""
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
 
 
-def _night(small: Image, luma: npt.NDArray[np.float32]) -> bool:
-    if float(np.median(luma)) < _DARK_MEDIAN:
+def _night(small: Image, luma: npt.NDArray[np.uint8]) -> bool:
+    median, bright = np.percentile(luma, [50, 90])
+    if median < _DARK_MEDIAN:
         return True
-    chroma = float(np.mean(small.max(axis=2) - small.min(axis=2)))
-    return chroma < _INFRARED_CHROMA and float(np.percentile(luma, 90)) < _INFRARED_BRIGHT
+    return bool(bright < _INFRARED_BRIGHT) and _chroma(small) < _INFRARED_CHROMA
+
+
+def _chroma(small: Image) -> float:
+    """Mean difference of the strongest and the weakest channel."""
+    red, green, blue = cv2.split(small)
+    strongest = cv2.max(cv2.max(red, green), blue)
+    weakest = cv2.min(cv2.min(red, green), blue)
+    return float(cv2.subtract(strongest, weakest).mean())
 
 
 def _sharpness(image: Image) -> float:

@@ -7,6 +7,8 @@ the county do that.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,6 @@ import numpy.typing as npt
 from huoyan.records import Image
 
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 # Excess green (chromatic): lawns and crops 0.05 to 0.3, soil and roofs about 0.
 _GREEN_BEFORE = 0.04
@@ -24,14 +25,25 @@ _GREEN_LEFT = 0.03
 _WARM = 0.06
 _SOIL_LUMA = 60.0
 _BRIGHTER = 45.0
-_SMOOTH_M = 1.5
 _UNCHANGED = 0.7
 _ROUNDS = 5
-_DEFAULT_GSD_M = 1.0
 
 
-def match_light(before: Image, after: Image) -> Floats:
-    """`after` (uint8 height, width, 3) as float32 with the light and tint of `before`.
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How the light of one picture turns into that of another: gain and offset of each channel, (3,)."""
+
+    gain: Floats
+    offset: Floats
+
+    def apply(self, image: npt.NDArray[np.uint8] | Floats) -> Floats:
+        """(..., 3) in the other picture's light, float32, 0 to 255."""
+        moved: Floats = np.clip(image * self.gain + self.offset, 0, 255).astype(np.float32)
+        return moved
+
+
+def compare_light(before: Image, after: Image) -> Light:
+    """What gives `after` the light and tint of `before`; both uint8 (height, width, 3) of one size.
 
     Each channel is stretched so that mean and spread agree over the 70 % of the pixels that agree best: the
     pseudo-invariant features of Schott et al. (Remote Sensing of Environment 26, 1988), found by repetition.
@@ -42,26 +54,25 @@ def match_light(before: Image, after: Image) -> Floats:
     gain = np.ones(3, np.float32)
     offset = np.median(old - new, axis=0)
     for _ in range(_ROUNDS):
-        distance = np.abs(new * gain + offset - old).sum(axis=1)
+        distance = np.abs(new * gain + offset - old) @ np.ones(3, np.float32)
         same = distance <= np.quantile(distance, _UNCHANGED)
         # The constant keeps the gain near 1 where a scene is all of one tone and its spread is noise.
         spread_old, spread_new = old[same].var(axis=0) + 25, new[same].var(axis=0) + 25
         gain = np.sqrt(spread_old / spread_new).clip(0.5, 2.0)
         offset = old[same].mean(axis=0) - new[same].mean(axis=0) * gain
-    matched: Floats = (after * gain + offset).clip(0, 255).astype(np.float32)
-    return matched
+    return Light(gain.astype(np.float32), offset.astype(np.float32))
 
 
 def excess_green(image: Floats) -> Floats:
     """Chromatic excess green 2g - r - b of (..., 3), -1 to 2 (Woebbecke et al., Trans. ASAE 38(1), 1995)."""
-    total = image.sum(axis=-1) + 1.0
-    green: Floats = (3.0 * image[..., 1] - image.sum(axis=-1)) / total
-    return green
+    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    index: Floats = (2 * green - red - blue) / (red + green + blue + 1)
+    return index
 
 
 def warmth(image: Floats) -> Floats:
-    """(R - B) / (R + B) of (..., 3), as in the redness indices of soils (Mathieu et al., 1998)."""
-    ratio: Floats = (image[..., 0] - image[..., 2]) / (image[..., 0] + image[..., 2] + 1.0)
+    """(R - B) / (R + B) of (..., 3): high for soils, whose reflectance rises from blue to red."""
+    ratio: Floats = (image[..., 0] - image[..., 2]) / (image[..., 0] + image[..., 2] + 1)
     return ratio
 
 
@@ -71,30 +82,28 @@ def luma(image: Floats) -> Floats:
     return weighted
 
 
-def soil_gained(before: Floats, after: Floats, gsd_m: float | None) -> Floats:
+def soil_gained(before: Floats, after: Floats, sigma: float) -> Floats:
     """How surely vegetation has turned into bare soil, by pixel: float32 (height, width), 0 to 1.
 
+    It is as sure as the weakest of four signs: green before, green lost, no green left, warm and not dark.
+
     Args:
-        before, after: float32 (height, width, 3), light already matched.
-        gsd_m: metres per pixel; 1 is assumed where it is not known.
+        before, after: float32 (height, width, 3), in one light.
+        sigma: pixels to smooth over first.
     """
-    sigma = max(0.8, _SMOOTH_M / (gsd_m or _DEFAULT_GSD_M))
     old, new = _blurred(before, sigma), _blurred(after, sigma)
     green_old, green_new = excess_green(old), excess_green(new)
     was_green = _ramp(green_old, _GREEN_BEFORE)
     lost = _ramp(green_old - green_new, _GREEN_LOST)
     bare = 1 - _ramp(green_new, _GREEN_LEFT)
     warm = _ramp(warmth(new), _WARM) * (luma(new) > _SOIL_LUMA)
-    surest: Floats = np.minimum.reduce([was_green, lost, bare, warm]).astype(np.float32)
+    surest: Floats = np.minimum(np.minimum(was_green, lost), np.minimum(bare, warm)).astype(np.float32)
     return surest
 
 
-def brightened(before: Floats, after: Floats, gsd_m: float | None) -> Floats:
+def brightened(before: Floats, after: Floats, sigma: float) -> Floats:
     """How surely something pale has come up, by pixel: float32 (height, width), 0 to 1; see `soil_gained`."""
-    sigma = max(0.8, 0.5 * _SMOOTH_M / (gsd_m or _DEFAULT_GSD_M))
-    old, new = _blurred(before, sigma), _blurred(after, sigma)
-    gain: Floats = _ramp(luma(new) - luma(old), _BRIGHTER)
-    return gain
+    return _ramp(_blurred(luma(after) - luma(before), sigma), _BRIGHTER)
 
 
 def _blurred(image: Floats, sigma: float) -> Floats:
