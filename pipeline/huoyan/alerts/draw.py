@@ -127,10 +127,16 @@ def _plate(
 def _tint(image: Image, ring: Ring, colour: Colour, share: float) -> None:
     """Lay a colour over an area, in place."""
     corners = np.round(np.asarray(ring, dtype=np.float64)).astype(np.int32)
-    mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [corners.reshape(-1, 1, 2)], 1)
-    area = mask.astype(bool)
-    image[area] = ((1 - share) * image[area] + share * np.asarray(colour)).astype(np.uint8)
+    height, width = image.shape[:2]
+    x1, y1 = np.clip(corners.min(axis=0), 0, (width, height))
+    x2, y2 = np.clip(corners.max(axis=0) + 1, 0, (width, height))
+    if x2 <= x1 or y2 <= y1:
+        return
+    part = image[y1:y2, x1:x2]
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [(corners - (x1, y1)).astype(np.int32).reshape(-1, 1, 2)], 1)
+    tinted = cv2.addWeighted(part, 1 - share, np.full_like(part, colour), share, 0)
+    cv2.copyTo(tinted, mask, part)
 
 
 def _inside(box: Box, width: int, height: int) -> tuple[int, int, int, int]:

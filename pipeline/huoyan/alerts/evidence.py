@@ -201,7 +201,9 @@ def _pictures(
 
 def _wide(shot: _Shot, clean: Image, revision: Revision, long_side: int, footer: draw.Footer) -> Image:
     height, width = clean.shape[:2]
-    scale = min(long_side / max(height, width), 2.0)
+    side = max(height, width)
+    # Small pictures are enlarged: twice, and tiny ones until the strip below has room for its words.
+    scale = min(long_side / side, max(2.0, 768 / side))
     picture = _resized(clean, scale)
     for ring in shot.zones:
         draw.zone(picture, tuple((x * scale, y * scale) for x, y in ring))

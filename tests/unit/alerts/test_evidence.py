@@ -123,8 +123,9 @@ def test_people_among_the_others_are_hidden(make_revision: Any, picture: Image, 
 def test_a_picture_read_at_another_size(make_revision: Any, tmp_path: Path) -> None:
     half = np.full((240, 320, 3), 128, np.uint8)
     wide = read(tmp_path, render(make_revision(), tmp_path, half), "wide")
-    # The subject's left edge is at 200 of 640 pixels: 100 of 320, 200 enlarged.
-    edge = wide[160:330, 196:206].astype(int)
+    # The subject's left edge is at 200 of 640 pixels: 100 of 320, 240 of 768 as enlarged.
+    assert wide.shape[1] == 768
+    edge = wide[190:390, 235:246].astype(int)
     assert (np.abs(edge - np.array([238, 108, 23])).sum(axis=2) < 60).any(axis=1).mean() > 0.9
 
 
