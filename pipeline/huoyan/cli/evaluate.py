@@ -102,12 +102,20 @@ def _detector_table(result: dict[str, Any]) -> Table:
 
     means = f"mAP50 {_shown(result['map50'])}   mAP50-95 {_shown(result['map50_95'])}"
     table = Table(title=f"{means}   {result['images']} pictures")
-    table.add_column("class")
-    columns = ("ap50", "boxes", "images", "precision", "recall", "image_precision", "image_recall")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
+    table.add_column("class", no_wrap=True)
+    columns = {
+        "ap50": "AP50",
+        "boxes": "boxes",
+        "images": "pict.",
+        "precision": "prec.",
+        "recall": "recall",
+        "image_precision": "prec. pict.",
+        "image_recall": "recall pict.",
+    }
+    for title in columns.values():
+        table.add_column(title, justify="right")
     for name, row in result["classes"].items():
-        table.add_row(name, *(_shown(row[column]) for column in columns))
+        table.add_row(name, *(_shown(row[key]) for key in columns))
     return table
 
 

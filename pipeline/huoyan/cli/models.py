@@ -55,12 +55,12 @@ def _print(found: list[Verification], as_json: bool) -> None:
 
     table = Table()
     for column in ("model", "version", "task", "classes", "licence", "sha256", "state"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", justify="right" if column == "classes" else "left")
     for one in found:
         card = one.card
         cells = ["–"] * 5
         if card is not None:
-            classes = " ".join(card.classes) or "–"
+            classes = str(len(card.classes) or "–")
             cells = [card.version, card.task, classes, card.licence, card.sha256[:12]]
         table.add_row(one.name, *cells, "; ".join(one.problems) or "ok")
     Console().print(table)

@@ -1,5 +1,7 @@
 """Reading a labelled set: `images/`, `labels/` (YOLO text), `classes.txt`, optionally `labelled.csv`.
 
+`classes.txt` may lie in the folder above instead, for a set in parts.
+
 A picture without a label file holds no objects. `labelled.csv` names, for a picture's file stem, the classes
 that are labelled completely in it, separated by spaces; a picture without a row there is labelled completely.
 A class is judged only in pictures where it is labelled completely: elsewhere neither its boxes nor what a
@@ -55,7 +57,9 @@ def read(folder: Path) -> LabelledSet:
             subject=str(folder),
             code="no_set",
         )
-    classes = _classes(folder / "classes.txt")
+    # A set that is divided into parts (train/, val/) often keeps its classes once, above them.
+    named = next((p for p in (folder, folder.resolve().parent) if (p / "classes.txt").is_file()), folder)
+    classes = _classes(named / "classes.txt")
     complete = _complete(folder / "labelled.csv", classes)
     paths = sorted(path for path in images.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:

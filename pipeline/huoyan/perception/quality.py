@@ -13,8 +13,10 @@ from huoyan.records import Image
 _SIDE = 96
 # Set by eye on some 900 street, site and weather-camera pictures, of which about 40 were taken at night.
 _DARK_MEDIAN = 58.0
+_DAY_SKY = 120.0
 _INFRARED_CHROMA = 1.0
-_INFRARED_BRIGHT = 160.0
+_INFRARED_MEDIAN = 120.0
+_INFRARED_SKY = 135.0
 _BLACK = 12.0
 _FLAT = 4.0
 _BLURRED = 30.0
@@ -34,8 +36,8 @@ def is_night(image: Image) -> bool:
     """Was this taken at night?
 
     Either more than half of the picture is dark (street lamps and flash light up the rest), or it has no
-    colour at all and no bright sky: a camera that has switched to infra-red. A day so dark that a person
-    would call it night counts as night; a black-and-white photo of a bright day does not.
+    colour at all: a camera that has switched to infra-red. A bright upper third, a day's sky, speaks against
+    both. Light from a flash on things near by can hide the night, deep shade without sky can pass for it.
 
     Args:
         image: uint8 (height, width, 3), RGB.
@@ -65,10 +67,10 @@ def _luma(small: Image) -> npt.NDArray[np.uint8]:
 
 
 def _night(small: Image, luma: npt.NDArray[np.uint8]) -> bool:
-    median, bright = np.percentile(luma, [50, 90])
+    median, sky = float(np.median(luma)), float(np.median(luma[: -(-len(luma) // 3)]))
     if median < _DARK_MEDIAN:
-        return True
-    return bool(bright < _INFRARED_BRIGHT) and _chroma(small) < _INFRARED_CHROMA
+        return sky < _DAY_SKY
+    return median < _INFRARED_MEDIAN and sky < _INFRARED_SKY and _chroma(small) < _INFRARED_CHROMA
 
 
 def _chroma(small: Image) -> float:

@@ -148,6 +148,12 @@ def test_a_wrong_row_is_named(colours: Callable[..., Path], tmp_path: Path, text
     assert caught.value.subject.endswith("a.txt:3")
 
 
+def test_classes_may_lie_above_the_part(colours: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "set" / "val", {"a": ([0], [row(0)])})
+    (folder / "classes.txt").rename(folder.parent / "classes.txt")
+    assert evaluate.detector(colours(), folder)["classes"]["red"]["ap50"] == 1.0
+
+
 @pytest.mark.parametrize("name", ["images", "classes.txt"])
 def test_what_is_no_set(colours: Callable[..., Path], tmp_path: Path, name: str) -> None:
     folder = write_set(tmp_path / "set", {"a": ([0], [row(0)])})
