@@ -27,8 +27,9 @@ _OTHER: Colour = (245, 245, 245)
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """What stands below a picture: a heading, the place, and when and by whom it was seen."""
+    """What stands on a picture (`label`) and below it: a heading, the place, when and by whom it was seen."""
 
+    label: str
     heading: str
     place: str
     seen: str

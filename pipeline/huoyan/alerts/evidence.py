@@ -7,12 +7,13 @@ full disk) becomes a note.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, TypeVar
+from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
@@ -63,9 +64,9 @@ def render(
     *,
     others: Sequence[Detection] = (),
     zones_px: Sequence[Ring] = (),
-    title: tuple[str, str] | None = None,
-    zone_names: Sequence[str] = (),
-    timezone: tzinfo = UTC,
+    scene_names: words.Names | None = None,
+    zone_names: Mapping[str, str] | None = None,
+    timezone: tzinfo | str = UTC,
     reopen: Reopen | None = None,
 ) -> EvidenceResult:
     """Make the evidence pictures of a revision.
@@ -79,9 +80,9 @@ def render(
         settings: quality, size, and what to hide.
         others: everything else that was seen in the frame, in its pixels: people and vehicles are hidden.
         zones_px: outlines of the zones in pixels of the frame.
-        title: Chinese and English name of the scene; default its id.
-        zone_names: names of the zones, for the strip below the picture.
-        timezone: of the crew.
+        scene_names: Chinese and English name by scene id; a scene without them goes by its id.
+        zone_names: name by zone id, for the strip below the picture.
+        timezone: of the crew, a `tzinfo` or a name such as `Asia/Shanghai`.
         reopen: reads a frame's pixels again; default `huoyan.sources.reopen`.
 
     Returns:
@@ -100,7 +101,7 @@ def render(
     before = None
     if ref.kind == "satellite" or "before" in ref.locator:
         before = _attempt(lambda: read(ref, "before"), f"evidence: no earlier picture of {ref.path}", notes)
-    footer = _footer(revision, ref, title, zone_names, timezone)
+    footer = _footer(revision, ref, scene_names or {}, zone_names or {}, timezone)
     shot = _shot(revision, ref, image, others, zones_px)
     if shot.subject is not None and not _in_picture(shot.subject.box, image):
         box = tuple(round(value) for value in shot.subject.box)
@@ -211,7 +212,7 @@ def _wide(shot: _Shot, clean: Image, revision: Revision, long_side: int, footer:
         draw.other(picture, _scaled(detection, scale, scale).box)
     if shot.subject is not None:
         subject = _scaled(shot.subject, scale, scale)
-        label = f"{footer.heading.split(' · ')[0]} {round(100 * revision.finding.confidence)}%"
+        label = f"{footer.label} {round(100 * revision.finding.confidence)}%"
         draw.subject(picture, subject.box, subject.polygon, label, revision.incident.priority)
     return draw.with_footer(picture, footer, revision.incident.priority)
 
@@ -271,20 +272,24 @@ def _plate_box(shot: _Shot) -> Box | None:
 def _footer(
     revision: Revision,
     ref: FrameRef,
-    title: tuple[str, str] | None,
-    zone_names: Sequence[str],
-    timezone: tzinfo,
+    scene_names: words.Names,
+    zone_names: Mapping[str, str],
+    timezone: tzinfo | str,
 ) -> draw.Footer:
     chinese = text.chinese()
-    name = title or (revision.incident.scene, revision.incident.scene)
-    heading = f"{name[0]} · {name[1]}" if chinese and name[0] != name[1] else name[0 if chinese else 1]
-    if zone_names:
-        heading += f"  {'、'.join(zone_names) if chinese else ', '.join(zone_names)}"
-    place = words.place_words(revision.incident.place)[0 if chinese else 1]
-    offset = ref.time.astimezone(timezone).strftime("%z")
+    incident = revision.incident
+    zh, en = scene_names.get(incident.scene, (incident.scene, incident.scene))
+    label = zh if chinese else en
+    heading = f"{zh} · {en}" if chinese and zh != en else label
+    if incident.zones:
+        names = [zone_names.get(zone, zone) for zone in incident.zones]
+        heading += f"  {'、'.join(names) if chinese else ', '.join(names)}"
+    place = words.place_words(incident.place)[0 if chinese else 1]
     sensor = words.SENSORS.get(ref.kind, (ref.kind, ref.kind))[0 if chinese else 1]
-    clock = ref.time.astimezone(timezone).strftime("%Y-%m-%d %H:%M:%S")
-    return draw.Footer(heading, place, f"{clock} {offset[:3]}:{offset[3:5]}   {sensor} {ref.source_id}")
+    local = ref.time.astimezone(ZoneInfo(timezone) if isinstance(timezone, str) else timezone)
+    offset = local.strftime("%z")
+    clock = f"{local:%Y-%m-%d %H:%M:%S} {offset[:3]}:{offset[3:5]}"
+    return draw.Footer(label, heading, place, f"{clock}   {sensor} {ref.source_id}")
 
 
 def _save(

@@ -139,7 +139,7 @@ def test_english_where_chinese_cannot_be_written(
     make_revision: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text, "chinese", lambda: False)
-    result = render(make_revision(), tmp_path, title=("开挖平整", "Earthwork"))
+    result = render(make_revision(), tmp_path, scene_names={"earthwork": ("开挖平整", "Earthwork")})
     assert result.notes == ()
     footer = read(tmp_path, result, "wide")[962:]
     assert footer.max() > 200, "something is written"
