@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -18,23 +20,21 @@ _PRIORITIES = {
     3: ("normal", "yellow"),
     4: ("record", "blue"),
 }
+NARROW = 110
+"""Columns of a terminal below which a table shows only what identifies an alert."""
 _STATES = {"ready": "green", "leased": "cyan", "acked": "dim", "dead": "red"}
 
 
 def table(found: Sequence[Item], totals: Mapping[str, int], zone: tzinfo) -> None:
-    """Print alerts as a table, a line each, and the number in each state."""
-    console = Console()
+    """Print alerts as a table, a line each, and the number in each state; what is too wide is left out."""
+    console = _console()
+    narrow = console.width < NARROW
     if found:
         view = Table(box=None, pad_edge=False, header_style="dim")
-        view.add_column("id", no_wrap=True)
-        view.add_column("priority", no_wrap=True)
-        view.add_column("scene")
-        view.add_column("place", no_wrap=True)
-        view.add_column("zones")
-        view.add_column("time", no_wrap=True)
-        view.add_column("state", no_wrap=True)
+        for name in ("id", "priority", "scene", "place", "time", "state") + (() if narrow else ("zones",)):
+            view.add_column(name, no_wrap=name != "zones")
         for item in found:
-            view.add_row(*_cells(item, zone))
+            view.add_row(*_cells(item, zone, narrow))
         console.print(view)
         console.print()
     console.print("   ".join(f"{count} {state}" for state, count in totals.items()), highlight=False)
@@ -43,7 +43,7 @@ def table(found: Sequence[Item], totals: Mapping[str, int], zone: tzinfo) -> Non
 def full(item: Item, events: Sequence[Event], folder: Path, zone: tzinfo) -> None:
     """Print all that an alert says, where its evidence lies, and what happened to it on the queue."""
     facts = item.document["data"]["properties"]
-    console = Console(highlight=False)
+    console = _console()
     name, colour = _PRIORITIES[int(item.priority)]
     scene = facts["scene"]
     console.print(f"[bold]{escape(scene['zh'])} · {escape(scene['en'])}[/]   [{colour}]{name}[/]")
@@ -74,26 +74,34 @@ def short_id(item: Item) -> str:
     return f"{item.incident_id[:8]}.{item.revision}"
 
 
-def _cells(item: Item, zone: tzinfo) -> list[str]:
+def _console() -> Console:
+    # Into a pipe nobody asked for lines of 80 characters.
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=200 if piped else None)
+
+
+def _cells(item: Item, zone: tzinfo, narrow: bool) -> list[str]:
     facts = item.document["data"]["properties"]
     name, colour = _PRIORITIES[int(item.priority)]
     tries = f" ({item.attempts} failed)" if item.attempts and item.state != "acked" else ""
     holder = f" {item.owner}" if item.state == "leased" and item.owner else ""
     verdict = f" {item.verdict}" if item.verdict else ""
-    return [
+    clock = _clock(item.time, zone)
+    cells = [
         escape(short_id(item)),
         f"[{colour}]{name}[/]",
-        escape(f"{facts['scene']['zh']} {facts['scene']['en']}"),
-        escape(_place(item)),
-        escape(", ".join(facts["zones"])),
-        _clock(item.time, zone),
+        escape(facts["scene"]["zh"] if narrow else f"{facts['scene']['zh']} {facts['scene']['en']}"),
+        escape(_place(item).partition(" ±")[0] if narrow else _place(item)),
+        clock[5:] if narrow else clock,
         f"[{_STATES[item.state]}]{item.state}[/]{escape(holder + verdict + tries)}",
     ]
+    return cells if narrow else [*cells, escape(", ".join(facts["zones"]))]
 
 
 def _facts(item: Item, zone: tzinfo) -> list[tuple[str, str]]:
     facts = item.document["data"]["properties"]
     permit, vehicle = facts["permit"], facts["vehicle"]
+    looks = "once" if facts["looks"] == 1 else f"{facts['looks']} times"
     first, last = (datetime.fromisoformat(facts[key]) for key in ("first_seen", "last_seen"))
     return [
         ("alert", item.alert_id),
@@ -103,7 +111,7 @@ def _facts(item: Item, zone: tzinfo) -> list[tuple[str, str]]:
         ("event code", facts["code"]),
         ("place", _place(item)),
         ("zones", ", ".join(facts["zones"])),
-        ("seen", f"{_clock(first, zone)} to {_clock(last, zone)}, {facts['looks']} times"),
+        ("seen", f"{_clock(first, zone)} to {_clock(last, zone)}, {looks}"),
         ("by", f"{', '.join(facts['sensors'])} ({', '.join(facts['sources'])})"),
         ("confidence", f"{facts['confidence']:.2f}"),
         ("rule", facts["rule"]),

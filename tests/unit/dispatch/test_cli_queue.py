@@ -43,6 +43,24 @@ def test_list_is_a_table(desk: Path) -> None:
     assert "3 ready   0 leased   0 acked   0 dead" in shown
 
 
+def test_a_narrow_terminal_shows_what_identifies_an_alert(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("list", "--state", desk).splitlines()
+    assert lines[1].split() == [
+        "incident.1",
+        "urgent",
+        "开挖平整",
+        "120.90000,",
+        "29.50000",
+        "05-03",
+        "09:00",
+        "ready",
+    ]
+    assert all(len(line) <= 80 for line in lines)
+
+
 def test_list_json_and_filters(desk: Path) -> None:
     listed = json.loads(run("list", "--state", desk, "--json"))
     assert [entry["alert_id"] for entry in listed] == ["incident-a.1", "incident-a.2", "incident-b.1"]
