@@ -41,8 +41,12 @@ CREATE TABLE IF NOT EXISTS queue (
     lease_ms INTEGER,
     verdict TEXT CHECK (verdict IN ('confirmed', 'rejected')),
     note TEXT NOT NULL DEFAULT ''
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS queue_pending ON queue (incident_id, revision) WHERE state IN ('ready', 'leased');
+);
+CREATE INDEX IF NOT EXISTS queue_pending ON queue (incident_id, revision, priority, time_ms, alert_id)
+    WHERE state IN ('ready', 'leased');
+CREATE INDEX IF NOT EXISTS queue_ready ON queue (ready_ms, incident_id, revision, time_ms, alert_id)
+    WHERE state = 'ready';
+CREATE INDEX IF NOT EXISTS queue_leases ON queue (lease_ms) WHERE state = 'leased';
 CREATE INDEX IF NOT EXISTS queue_listing ON queue (priority, time_ms);
 CREATE TABLE IF NOT EXISTS queue_log (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -107,7 +111,7 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
     Raises:
         StorageError: the database is locked, full or damaged; nothing was written.
     """
-    with _mapped(_name(connection)):
+    with _mapped(connection):
         nested = connection.in_transaction
         connection.execute("SAVEPOINT dispatch" if nested else "BEGIN IMMEDIATE")
         try:
@@ -132,7 +136,7 @@ def rows(
     Raises:
         StorageError: the database is locked or damaged.
     """
-    with _mapped(_name(connection)):
+    with _mapped(connection):
         cursor = connection.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(statement, values).fetchall()
@@ -172,11 +176,12 @@ def _name(connection: sqlite3.Connection) -> str:
 
 
 @contextmanager
-def _mapped(subject: str) -> Iterator[None]:
+def _mapped(subject: str | sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _explained(error, subject) from error
+        name = subject if isinstance(subject, str) else _name(subject)
+        raise _explained(error, name) from error
 
 
 def _explained(error: sqlite3.Error, subject: str) -> StorageError:

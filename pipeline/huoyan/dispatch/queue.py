@@ -50,7 +50,7 @@ class RetryPolicy:
 DEFAULT_POLICY = RetryPolicy()
 
 _LEASABLE = """
-SELECT q.*, (
+SELECT q.alert_id, (
     SELECT min(p.priority) FROM queue p
     WHERE p.incident_id = q.incident_id AND p.state IN ('ready', 'leased') AND p.revision >= q.revision
 ) AS urgency
