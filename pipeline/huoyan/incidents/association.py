@@ -1,0 +1,216 @@
+"""Which story a finding belongs to, and whether it adds something worth telling.
+
+One story is one scene at one place (and one plate, where there is one); the stages of a scene are its
+chapters. Different scenes at one place, say earthwork and later scaffolding, stay apart: each has its own
+event code and its own permit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from huoyan.incidents import codec, permitted
+from huoyan.incidents.matching import Known, find, identity, is_muted
+from huoyan.incidents.store import Store
+from huoyan.records import Finding, Incident, Place, Placement, Priority, Revision, Status, incident_id
+
+CORROBORATION_S = 7 * 86400.0
+"""Two sensors or two stages within this time raise the priority."""
+GROWTH = 1.5
+"""An extent this many times the one last told is news."""
+
+Why = Literal["new", "stage", "sensor", "extent", "permit_lapsed", "verdict"]
+
+
+def associate(store: Store, findings: Sequence[Finding]) -> list[Revision]:
+    """Add findings to their incidents, within the caller's transaction.
+
+    Lawful findings (`permit.result` is `covered`) are kept apart with their permit; muted ones are dropped.
+
+    Returns:
+        The incidents that have something new to tell, in the order of the findings.
+
+    Raises:
+        StorageError: the state cannot be read or written.
+    """
+    told = []
+    for finding in findings:
+        known = find(store, finding)
+        if finding.permit.result == "covered":
+            permitted.keep(store, finding)
+            # A story that was told and is lawful now goes on in silence, so that its permit can lapse.
+            if known is not None:
+                _save(store, _continued(known, finding, None), finding, known.seen)
+        elif known is not None:
+            revision = _go_on(store, finding, known)
+            told += [revision] if revision else []
+        elif not is_muted(store, finding):
+            told.append(_begin(store, finding))
+    return told
+
+
+def tell(
+    store: Store, incident: Incident, finding: Finding, why: Why, time: datetime | None = None
+) -> Revision:
+    """Write down a revision and return it; `time` is by default that of the finding's frame."""
+    store.execute(
+        "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            incident.incident_id,
+            incident.revision,
+            why,
+            codec.to_ms(time or finding.frame.time),
+            codec.incident_text(incident),
+            codec.finding_text(finding),
+        ),
+    )
+    return Revision(incident, finding, why)
+
+
+def _begin(store: Store, finding: Finding) -> Revision:
+    frame = finding.frame
+    incident = Incident(
+        incident_id=incident_id(identity(finding), frame.frame_id, finding.place),
+        scene=finding.scene,
+        stage=finding.stage,
+        status="open",
+        revision=1,
+        priority=finding.priority,
+        code=finding.code,
+        confidence=finding.confidence,
+        place=finding.place,
+        first_seen=frame.time,
+        last_seen=frame.time,
+        looks=finding.looks,
+        sensors=(frame.kind,),
+        sources=(frame.source_id,),
+        stages=(finding.stage,),
+        zones=finding.zones,
+        permit=finding.permit,
+        first_frame=frame.frame_id,
+        extent_m2=finding.extent_m2,
+        footprint=finding.footprint,
+        vehicle=finding.vehicle,
+        window_s=finding.window_s,
+    )
+    _save(store, incident, finding, {})
+    return tell(store, incident, finding, "new")
+
+
+def _go_on(store: Store, finding: Finding, known: Known) -> Revision | None:
+    """Add a finding to its incident; a revision if that is news."""
+    why = _news(known.incident, finding)
+    incident = _continued(known, finding, why)
+    _save(store, incident, finding, known.seen)
+    return tell(store, incident, finding, why) if why else None
+
+
+def _continued(known: Known, finding: Finding, why: Why | None) -> Incident:
+    """The incident with a finding added to it."""
+    incident, frame = known.incident, finding.frame
+    revision = incident.revision + (why is not None)
+    return replace(
+        incident,
+        status=_status(incident.status, revision),
+        revision=revision,
+        stage=finding.stage if why == "stage" else incident.stage,
+        priority=_priority(known, finding) if why in ("stage", "sensor") else incident.priority,
+        confidence=_confidence(incident, finding),
+        place=_better(incident.place, finding.place),
+        first_seen=min(incident.first_seen, frame.time),
+        last_seen=max(incident.last_seen, frame.time),
+        looks=incident.looks + (frame.frame_id != known.last_frame),
+        sensors=_with(incident.sensors, frame.kind),
+        sources=_with(incident.sources, frame.source_id),
+        stages=_with(incident.stages, finding.stage),
+        zones=_with(incident.zones, *finding.zones),
+        permit=finding.permit,
+        extent_m2=finding.extent_m2 if incident.extent_m2 is None or why == "extent" else incident.extent_m2,
+        footprint=incident.footprint or finding.footprint,
+        vehicle=finding.vehicle or incident.vehicle,
+        window_s=finding.window_s,
+    )
+
+
+def _news(incident: Incident, finding: Finding) -> Why | None:
+    """What a finding adds to what was told, the gravest first."""
+    if finding.permit.result == "lapsed" and incident.permit.result == "covered":
+        return "permit_lapsed"
+    if finding.stage not in incident.stages:
+        return "stage"
+    if finding.frame.kind not in incident.sensors:
+        return "sensor"
+    old, new = incident.extent_m2, finding.extent_m2
+    return "extent" if old is not None and new is not None and new >= GROWTH * old else None
+
+
+def _status(status: Status, revision: int) -> Status:
+    """What was confirmed stays so; what had expired and is seen again goes on."""
+    if status in ("open", "updated", "expired"):
+        return "open" if revision == 1 else "updated"
+    return status
+
+
+def _priority(known: Known, finding: Finding) -> Priority:
+    """One step up if another sensor or stage saw it within a week; never more than one step in all."""
+    now = codec.to_ms(finding.frame.time)
+    own = {f"sensor:{finding.frame.kind}", f"stage:{finding.stage}"}
+    others = [time for key, time in known.seen.items() if key not in own]
+    if not any(abs(now - time) <= CORROBORATION_S * 1000 for time in others):
+        return known.incident.priority
+    return min(known.incident.priority, Priority(max(Priority.URGENT, finding.priority - 1)))
+
+
+def _confidence(incident: Incident, finding: Finding) -> float:
+    """The surest look; a second sensor errs independently of the first, so its doubt multiplies."""
+    if finding.frame.kind not in incident.sensors:
+        return round(1.0 - (1.0 - incident.confidence) * (1.0 - finding.confidence), 4)
+    return max(incident.confidence, finding.confidence)
+
+
+def _better(old: Place, new: Place) -> Place:
+    """The place that is known better; the older of equals."""
+    if isinstance(old, Placement) and isinstance(new, Placement):
+        return new if new.error_m < old.error_m else old
+    return old if isinstance(old, Placement) else new
+
+
+def _with(known: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *more)))
+
+
+def _save(store: Store, incident: Incident, finding: Finding, seen: Mapping[str, int]) -> None:
+    place, frame = incident.place, finding.frame
+    now = codec.to_ms(frame.time)
+    marks = (f"sensor:{frame.kind}", f"stage:{finding.stage}")
+    seen = {**seen, **{mark: max(now, seen.get(mark, now)) for mark in marks}}
+    lon, lat = (place.lon, place.lat) if isinstance(place, Placement) else (None, None)
+    store.execute(
+        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
+        " ON CONFLICT (incident_id) DO UPDATE SET status = excluded.status, lon = excluded.lon,"
+        " lat = excluded.lat, first_ms = excluded.first_ms, last_ms = excluded.last_ms,"
+        " until_ms = excluded.until_ms, last_frame = excluded.last_frame, seen = excluded.seen,"
+        " document = excluded.document, finding = excluded.finding",
+        (
+            incident.incident_id,
+            incident.scene,
+            incident.status,
+            lon,
+            lat,
+            codec.to_ms(incident.first_seen),
+            codec.to_ms(incident.last_seen),
+            codec.to_ms(incident.last_seen + timedelta(seconds=incident.window_s)),
+            frame.frame_id,
+            json.dumps(seen, separators=(",", ":")),
+            codec.incident_text(incident),
+            codec.finding_text(finding),
+        ),
+    )
+    store.execute(
+        "INSERT INTO incident_sources VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (incident.scene, frame.source_id, incident.incident_id),
+    )

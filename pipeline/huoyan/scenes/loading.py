@@ -1,0 +1,164 @@
+"""Reading scenes.yaml and codes.yaml: every mistake at once, with file, line and key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from huoyan import share
+from huoyan.errors import ConfigError
+from huoyan.registry.mistakes import did_you_mean
+from huoyan.scenes.rules import CodeFile, Evidence, RuleFile, SceneRule
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to see one scene, with where it stands in the file."""
+
+    scene: str
+    rule: SceneRule
+    index: int
+    evidence: Evidence
+
+    @property
+    def key(self) -> str:
+        return f"{self.scene}#{self.index + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All scenes in force, by id, with their codes."""
+
+    scenes: Mapping[str, SceneRule]
+    codes: Mapping[str, str]
+    by_label: Mapping[str, tuple[Alternative, ...]]
+    """The alternatives that ask for a label, in the order of the file."""
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels that some scene asks for."""
+        return frozenset(self.by_label)
+
+    @property
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Chinese and English name by scene id."""
+        return {name: (rule.zh, rule.en) for name, rule in self.scenes.items()}
+
+    @property
+    def stage_names(self) -> dict[str, tuple[str, str]]:
+        """Chinese and English name by stage id."""
+        return {
+            stage: (names.zh, names.en)
+            for rule in self.scenes.values()
+            for stage, names in rule.stages.items()
+        }
+
+    def code(self, scene: str) -> str:
+        """The event code of a scene."""
+        return self.codes[self.scenes[scene].code]
+
+
+def load(path: Path | None = None, only: Sequence[str] = (), codes: Path | None = None) -> Rules:
+    """Read and check the rules.
+
+    Args:
+        path: scenes.yaml; None for the one that comes with Huoyan.
+        only: ids of the scenes to keep; empty keeps all.
+        codes: codes.yaml; None for the one that comes with Huoyan.
+
+    Raises:
+        ConfigError: there are mistakes; all of them are in the message, a line each as file:line: key.
+    """
+    path = path or share.folder("configs") / "scenes.yaml"
+    codes = codes or share.folder("configs") / "codes.yaml"
+    rules, tree = _read(path, RuleFile)
+    numbers, _ = _read(codes, CodeFile)
+    faults = []
+    for name, rule in rules.scenes.items():
+        if rule.code not in numbers.codes:
+            line = line_of(tree, ("scenes", name, "code"))
+            hint = did_you_mean(rule.code, numbers.codes)
+            faults.append(f"{path}:{line}: scenes.{name}.code: {rule.code!r} is not in {codes.name} ({hint})")
+    for name in only:
+        if name not in rules.scenes:
+            faults.append(f"scenes.only: unknown scene {name!r} ({did_you_mean(name, rules.scenes)})")
+    if faults:
+        raise ConfigError("\n".join(faults), code="scenes")
+    kept = {name: rule for name, rule in rules.scenes.items() if not only or name in only}
+    return build(kept, numbers.codes)
+
+
+def build(scenes: Mapping[str, SceneRule], codes: Mapping[str, str]) -> Rules:
+    """Rules from checked scenes: their alternatives found by label."""
+    alternatives = tuple(
+        Alternative(name, rule, index, evidence)
+        for name, rule in scenes.items()
+        for index, evidence in enumerate(rule.evidence)
+    )
+    by_label: dict[str, list[Alternative]] = defaultdict(list)
+    for alternative in alternatives:
+        for label in dict.fromkeys(term.label for term in alternative.evidence.terms):
+            by_label[label].append(alternative)
+    return Rules(dict(scenes), dict(codes), {k: tuple(v) for k, v in by_label.items()}, alternatives)
+
+
+def _read(path: Path, model: type[_Model]) -> tuple[_Model, yaml.Node | None]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"cannot be read: {error}", subject=str(path), hint="give a YAML file in UTF-8"
+        ) from error
+    try:
+        tree: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
+        data = yaml.load(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"not valid YAML: {getattr(error, 'problem', error)}", subject=where) from error
+    try:
+        return model.model_validate(data), tree
+    except ValidationError as error:
+        raise ConfigError("\n".join(_describe(error, tree, path)), code="scenes") from error
+
+
+def _describe(error: ValidationError, tree: yaml.Node | None, path: Path) -> list[str]:
+    lines = []
+    for mistake in error.errors():
+        where = mistake["loc"]
+        key = ".".join(str(part) for part in where) or "(top)"
+        text = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"]
+        got = mistake.get("input")
+        if mistake["type"] not in ("extra_forbidden", "missing") and not isinstance(
+            got, dict | list | BaseModel
+        ):
+            text += f", got {got!r}"
+        lines.append(f"{path}:{line_of(tree, where)}: {key}: {text.removeprefix('Value error, ')}")
+    return list(dict.fromkeys(lines))
+
+
+def line_of(node: yaml.Node | None, where: tuple[int | str, ...]) -> int:
+    """1-based line of the deepest node on a path of keys and indices that exists."""
+    line = 1
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
