@@ -1,0 +1,175 @@
+"""The half that looks: a frame in, observations out. Pure but for the loaded models, so it runs anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from huoyan import georef
+from huoyan.errors import GeoreferenceError, HuoyanError
+from huoyan.perception import quality, second_look, tiling
+from huoyan.perception.change import ChangeDetector
+from huoyan.perception.detector import Detector
+from huoyan.perception.tracker import Tracker
+from huoyan.records import (
+    Detection,
+    Frame,
+    Ground,
+    Image,
+    Observation,
+    Observations,
+    RasterGrid,
+    Skip,
+    Unit,
+    Unplaced,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Above this long side one whole look at 640 px loses what a crew would still see, so the frame is tiled.
+TILE_FROM_PX = {"camera": 2560, "drone": 1600}
+TILE_PX = 960
+TILE_OVERLAP = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LookSettings:
+    """What *look* must know. Picklable: worker processes are started with it."""
+
+    detectors: tuple[str, ...]
+    change: str | None
+    labels: frozenset[str]
+    """The labels that some scene asks for: only they earn a second look."""
+    grounds: Mapping[str, Ground] = field(default_factory=dict)
+    """Ground plane by camera id, for pictures of the plane's size or its aspect."""
+    models_folder: Path | None = None
+    second_look: bool = True
+    tile: int = 0
+    threads: int = 1
+
+
+class Eyes:
+    """The loaded models with the settings they run under. Make one per process."""
+
+    def __init__(self, settings: LookSettings) -> None:
+        self.settings = settings
+        options = {"folder": settings.models_folder, "threads": settings.threads}
+        self.detectors = [Detector(name, **options) for name in settings.detectors]
+        self.change = ChangeDetector(settings.change, **options) if settings.change else None
+
+    def look(self, frame: Frame, tracker: Tracker | None = None) -> Observations | Skip:
+        """Look at one frame.
+
+        Args:
+            frame: the frame; its pixels are read here.
+            tracker: of the video that the frame belongs to.
+
+        Returns:
+            What was seen, each with its place or the reason why it has none; a `Skip` if the pixels
+            cannot be read.
+        """
+        started = time.process_time()
+        try:
+            image = frame.image()
+            before = frame.load_before() if frame.load_before else None
+        except HuoyanError as error:
+            return Skip(frame.ref.source_id, frame.ref.path, error.code, str(error))
+        decoded = time.process_time()
+        if frame.ref.kind == "satellite":
+            found = self._changes(frame, before, image)
+            night = False
+        else:
+            found = self._things(frame, image)
+            night = quality.is_night(image)
+        inferred = time.process_time()
+        found = _with_captions(found, frame)
+        if tracker is not None:
+            found = tracker.update(found, frame.ref.time)
+        ground = self._ground(frame)
+        items = tuple(Observation(frame.ref, d, _place(ground, d, frame.ref.size)) for d in found)
+        seconds = {
+            "decode": decoded - started,
+            "infer": inferred - decoded,
+            "rest": time.process_time() - inferred,
+        }
+        return Observations(frame.ref, items, seconds, night, frame.notes)
+
+    def _things(self, frame: Frame, image: Image) -> list[Detection]:
+        found: list[Detection] = []
+        tile = self._tile(frame)
+        for detector in self.detectors:
+            wanted = self.settings.labels & set(detector.classes)
+            low = detector.second_look_thresholds(wanted) if self.settings.second_look else None
+            if tile:
+                seen = tiling.detect_tiled(detector, image, tile, TILE_OVERLAP, thresholds=low)
+            else:
+                seen = detector.detect([image], thresholds=low)[0]
+            found += second_look.look_again(detector, image, seen, wanted) if low else seen
+        return found
+
+    def _tile(self, frame: Frame) -> int:
+        """Side of the tiles in pixels, 0 for one whole look."""
+        if self.settings.tile:
+            return self.settings.tile if max(frame.ref.size) > self.settings.tile else 0
+        return TILE_PX if max(frame.ref.size) >= TILE_FROM_PX.get(frame.ref.kind, 1 << 30) else 0
+
+    def _changes(self, frame: Frame, before: Image | None, after: Image) -> list[Detection]:
+        if before is None or self.change is None:
+            return []
+        gsd = frame.ground.gsd_m if isinstance(frame.ground, RasterGrid) else None
+        return self.change.detect(before, after, gsd)
+
+    def _ground(self, frame: Frame) -> Ground:
+        if frame.ref.kind == "camera":
+            return self.settings.grounds.get(frame.ref.source_id, frame.ground)
+        return frame.ground
+
+
+def look_unit(eyes: Eyes, unit: Unit, skip: frozenset[str]) -> Iterator[Observations | Skip]:
+    """Look at every frame of a unit in time order; frames in `skip` are neither decoded nor looked at.
+
+    A video is always followed from its start, because its tracks need their past.
+    """
+    tracker: Tracker | None = None
+    for frame in unit.frames(skip):
+        if isinstance(frame, Skip):
+            yield frame
+            continue
+        if frame.sequence is not None and tracker is None:
+            tracker = Tracker()
+        yield eyes.look(frame, tracker)
+
+
+def _place(ground: Ground, detection: Detection, size: tuple[int, int]) -> georef.Place:
+    try:
+        return georef.place(ground, detection, size)
+    except GeoreferenceError as error:
+        return Unplaced(error.message)
+
+
+def _with_captions(found: list[Detection], frame: Frame) -> list[Detection]:
+    """Hang what captions say on the detection that they overlap most; a caption without one stands alone."""
+    for caption in frame.captions:
+        attributes = {**caption.attributes, "text_from": "caption"}
+        overlaps = [(_iou(caption.box, d.box), i) for i, d in enumerate(found) if d.label == caption.label]
+        best, index = max(overlaps, default=(0.0, -1))
+        if best >= 0.3:
+            seen = found[index]
+            found[index] = replace(
+                seen, text=caption.text, attributes={**seen.attributes, **attributes}
+            )
+        else:
+            found.append(Detection(caption.label, 1.0, caption.box, text=caption.text, attributes=attributes))
+    return found
+
+
+def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)

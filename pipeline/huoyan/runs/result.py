@@ -1,0 +1,130 @@
+"""What a scan did, in figures and as tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huoyan.errors import MissingExtra
+from huoyan.records import Alert, Skip
+
+if TYPE_CHECKING:
+    import geopandas
+
+KEPT_SKIPS = 1000
+"""Skips kept one by one; beyond it they are only counted."""
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """The figures of one scan. `alerts` holds those that this scan raised, in order."""
+
+    state: Path
+    units: int = 0
+    frames: int = 0
+    already_done: int = 0
+    detections: int = 0
+    placed: int = 0
+    findings: int = 0
+    permitted: int = 0
+    muted: int = 0
+    alerts: list[Alert] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    cpu_seconds: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
+
+    def skip(self, skip: Skip) -> None:
+        """Count a file, or a part of one, that could not be used."""
+        self.skipped[skip.code] += 1
+        if len(self.skips) < KEPT_SKIPS:
+            self.skips.append(skip)
+
+    def note(self, text: str) -> None:
+        """Keep something a user should know, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    @property
+    def by_scene(self) -> dict[str, int]:
+        """Number of alerts by scene, sorted by scene."""
+        return dict(sorted(Counter(alert.scene for alert in self.alerts).items()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as JSON values; alerts by id (the documents are on the queue)."""
+        return {
+            "state": str(self.state),
+            "units": self.units,
+            "frames": self.frames,
+            "already_done": self.already_done,
+            "skipped": dict(self.skipped),
+            "skips": [
+                {"source": s.source_id, "path": s.path, "code": s.code, "reason": s.reason}
+                for s in self.skips
+            ],
+            "detections": self.detections,
+            "placed": self.placed,
+            "findings": self.findings,
+            "permitted": self.permitted,
+            "muted": self.muted,
+            "alerts": len(self.alerts),
+            "alerts_by_scene": self.by_scene,
+            "alert_ids": [alert.alert_id for alert in self.alerts],
+            "notes": self.notes,
+            "seconds": round(self.seconds, 3),
+            "frames_per_second": round(self.frames / self.seconds, 2) if self.seconds else None,
+            "cpu_seconds": {step: round(value, 3) for step, value in sorted(self.cpu_seconds.items())},
+            "interrupted": self.interrupted,
+        }
+
+    def to_geodataframe(self) -> geopandas.GeoDataFrame:
+        """The alerts as a table with a point geometry (EPSG:4326), a row an alert; unplaced ones have None.
+
+        Raises:
+            MissingExtra: GeoPandas is not installed.
+        """
+        return geodataframe([dict(alert.document) for alert in self.alerts])
+
+
+def geodataframe(documents: list[dict[str, Any]]) -> geopandas.GeoDataFrame:
+    """Alert documents as a GeoDataFrame.
+
+    Raises:
+        MissingExtra: GeoPandas is not installed.
+    """
+    try:
+        import geopandas
+        from shapely.geometry import shape
+    except ImportError as error:
+        raise MissingExtra.named("geopandas", "analyst") from error
+    rows, geometries = [], []
+    for document in documents:
+        feature = document["data"]
+        properties = feature["properties"]
+        rows.append(
+            {
+                "alert_id": document["id"],
+                "incident_id": properties["incident_id"],
+                "revision": properties["revision"],
+                "scene": properties["scene"]["id"],
+                "scene_zh": properties["scene"]["zh"],
+                "stage": properties["stage"],
+                "status": properties["status"],
+                "priority": properties["priority"],
+                "confidence": properties["confidence"],
+                "first_seen": properties["first_seen"],
+                "last_seen": properties["last_seen"],
+                "sensors": " ".join(properties["sensors"]),
+                "zones": " ".join(properties["zones"]),
+                "error_m": properties["position"].get("error_m"),
+                "method": properties["position"].get("method"),
+                "explanation": properties["explanation"]["en"],
+            }
+        )
+        geometries.append(shape(feature["geometry"]) if feature["geometry"] else None)
+    columns = None if rows else ["alert_id", "incident_id", "revision", "scene", "priority"]
+    return geopandas.GeoDataFrame(rows, columns=columns, geometry=geometries, crs="EPSG:4326")

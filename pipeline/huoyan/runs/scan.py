@@ -1,0 +1,126 @@
+"""One scan of an archive: discover, look, judge, deliver; it goes on where an earlier one stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from huoyan import dispatch
+from huoyan.config import LoadedConfig
+from huoyan.errors import StorageError
+from huoyan.incidents.store import Store, open_store
+from huoyan.records import Observations, Skip, Unit
+from huoyan.runs import engine
+from huoyan.runs.judge import Judge
+from huoyan.runs.prepare import locate_config, prepare
+from huoyan.runs.result import ScanResult
+from huoyan.sources import discover
+
+Progress = Callable[[int, int, str], None]
+
+
+def scan(
+    target: Path | str | LoadedConfig,
+    *,
+    state: Path | str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    scenes: Sequence[str] = (),
+    workers: int = 1,
+    again: bool = False,
+    progress: Progress | None = None,
+) -> ScanResult:
+    """Scan an imagery archive and put what it gives on the queue.
+
+    Args:
+        target: a configuration file, a county's folder, an archive, a single file, or a loaded configuration.
+        state: folder for database and evidence; default `county.data` of the configuration, and
+            `huoyan-state` here for an archive without one.
+        since: only frames at or after this time; a naive time is the county's.
+        until: only frames before this time.
+        scenes: only these scene ids; default those of the configuration.
+        workers: processes that look; 1 stays in this process, 0 takes all cores.
+        again: forget which frames are done. Incidents and alerts stay and keep their ids.
+        progress: called with frames done, frames expected and what is being looked at.
+
+    Returns:
+        Figures and the alerts that this scan raised. Pictures that cannot be used are counted in it.
+
+    Raises:
+        ConfigError: configuration, registry or scenes hold mistakes.
+        ModelError: a model is missing or damaged.
+        StorageError: the state cannot be written (full disk): what was committed before is safe.
+    """
+    started = time.monotonic()
+    loaded = target if isinstance(target, LoadedConfig) else locate_config(Path(target), _path(state))
+    prepared = prepare(loaded, scenes)
+    zone = ZoneInfo(loaded.config.county.timezone)
+    found = discover(loaded, _aware(since, zone), _aware(until, zone))
+    result = ScanResult(loaded.state, units=len(found.units))
+    for skip in found.skips:
+        result.skip(skip)
+    for note in found.notes:
+        result.note(note)
+    with open_store(loaded.state) as store:
+        dispatch.ensure_tables(store.connection)
+        if again:
+            with store.transaction():
+                store.forget_frames()
+        judge = Judge(prepared, store, result)
+        expected = sum(unit.expected for unit in found.units)
+        tick = progress or (lambda done, total, what: None)
+        try:
+            _run(prepared.settings, found.units, workers or _cores(), store, judge, expected, tick)
+        except KeyboardInterrupt:
+            result.interrupted = True
+        finally:
+            judge.close()
+        dispatch.drain(store.connection, datetime.now(UTC))
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _run(
+    settings: engine.LookSettings,
+    units: Sequence[Unit],
+    workers: int,
+    store: Store,
+    judge: Judge,
+    expected: int,
+    tick: Progress,
+) -> None:
+    result = judge.result
+    finished = 0
+    for unit, outcome in engine.run(settings, _work(units, store), min(workers, len(units) or 1)):
+        if outcome is None:
+            finished += unit.expected
+        elif isinstance(outcome, Skip):
+            result.skip(outcome)
+        else:
+            judge.feed(outcome)
+        tick(max(finished, result.frames + result.already_done), expected, unit.path)
+
+
+def _work(units: Sequence[Unit], store: Store) -> Iterator[engine.Work]:
+    """Each unit with those of its frames that an earlier scan has judged."""
+    for unit in units:
+        yield unit, store.frames_done(unit.source_id)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def _aware(time: datetime | None, zone: ZoneInfo) -> datetime | None:
+    if time is None:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _path(state: Path | str | None) -> Path | None:
+    return None if state is None else Path(state)

@@ -1,0 +1,230 @@
+"""DJI telemetry in `.SRT` files: every dialect we know of, read into one kind of record.
+
+Three families: brackets with named values (`[latitude: ..] [rel_alt: .. abs_alt: ..]`), the functions
+`GPS(..) BAROMETER:.. HOME(..)`, and the comma list `F/2.8, SS .., GPS (..), H ..m, G.PRY (..)`. The order of
+the two coordinates in `GPS` depends on the dialect, see `_gps`.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from huoyan.errors import BadMetadata, UnreadableFile
+
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+_CLOCK = re.compile(r"(\d+):(\d{2}):(\d{2})[,.](\d{1,3})\s*-->")
+_DATE = re.compile(
+    r"(\d{4})[-.](\d{1,2})[-.](\d{1,2}) +(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,3}))?(?:,(\d{3}))?"
+)
+_NAMED = re.compile(rf"\b([a-z_]+)\s*:\s*({_NUMBER})")
+_GPS = re.compile(rf"\bGPS\s*\(\s*({_NUMBER})\s*,\s*({_NUMBER})(?:\s*,\s*({_NUMBER})\s*(M)?)?")
+_BAROMETER = re.compile(rf"\bBAROMETER\s*([:(])\s*({_NUMBER})\s*M?")
+_HB = re.compile(rf"\bHb:\s*({_NUMBER})")
+_H = re.compile(rf"(?<![.\w])H\s+({_NUMBER})\s*m")
+_PRY = re.compile(rf"\bG\.PRY\s*\(\s*({_NUMBER})°?,\s*({_NUMBER})°?,\s*({_NUMBER})")
+_BLOCK = re.compile(r"(?m)^\s*\d+\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """One block: `at_s` seconds from the start of the video, and what the drone reported then."""
+
+    at_s: float
+    clock: datetime | None = None
+    """The drone's own clock, naive local time."""
+    lon: float | None = None
+    lat: float | None = None
+    height_m: float | None = None
+    """Above the take-off point."""
+    altitude_m: float | None = None
+    """Above sea level."""
+    yaw_deg: float | None = None
+    pitch_deg: float | None = None
+    roll_deg: float | None = None
+    focal_35mm: float | None = None
+
+
+def read(path: Path) -> list[Telemetry]:
+    """All complete blocks of a file in time order; a block that was cut in the middle is left out.
+
+    Raises:
+        UnreadableFile: the file cannot be read.
+        BadMetadata: it holds not one block.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise UnreadableFile(f"cannot be read: {error.strerror}", subject=str(path)) from error
+    found = parse(text)
+    if not found:
+        raise BadMetadata(
+            "holds no telemetry", subject=str(path), code="no_telemetry", hint="expected a DJI .SRT"
+        )
+    return found
+
+
+def parse(text: str) -> list[Telemetry]:
+    """The blocks of a telemetry text, see `read`."""
+    blocks = [block for block in _BLOCK.split(text.replace("\r", "")) if block.strip()]
+    found: list[Telemetry] = []
+    for index, block in enumerate(blocks):
+        one = _block(block)
+        if one is None:
+            continue
+        last = index == len(blocks) - 1
+        if last and found and _poorer(one, found[-1]):
+            continue
+        found.append(one)
+    return _timed(found)
+
+
+def _block(block: str) -> Telemetry | None:
+    clock, date = _CLOCK.search(block), _DATE.search(block)
+    if clock is None and date is None:
+        return None
+    at = -1.0
+    if clock:
+        hours, minutes, seconds, fraction = clock.groups()
+        at = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction) / 10 ** len(fraction)
+    named = {key: float(value) for key, value in _NAMED.findall(block)}
+    lon, lat = _coordinates(block, named)
+    pitch, roll, yaw = _angles(block, named)
+    return Telemetry(
+        at,
+        _date(date),
+        lon,
+        lat,
+        _height(block, named),
+        named.get("abs_alt", named.get("altitude") if "FrameCnt" in block else None),
+        yaw,
+        pitch,
+        roll,
+        _focal(block, named),
+    )
+
+
+def _date(match: re.Match[str] | None) -> datetime | None:
+    if match is None:
+        return None
+    *parts, milli, micro = match.groups()
+    try:
+        return datetime(*(int(p) for p in parts), int((milli or "0").ljust(3, "0")) * 1000 + int(micro or 0))  # type: ignore[arg-type, call-arg]
+    except ValueError:
+        return None
+
+
+def _coordinates(block: str, named: dict[str, float]) -> tuple[float | None, float | None]:
+    lat = named.get("latitude")
+    lon = named.get("longitude", named.get("longtitude"))
+    if lat is None or lon is None:
+        lon, lat = _gps(block)
+    if lon is None or lat is None or (lon == 0 and lat == 0) or abs(lat) > 90 or abs(lon) > 180:
+        return None, None
+    return lon, lat
+
+
+def _gps(block: str) -> tuple[float | None, float | None]:
+    """(lon, lat) of a GPS function.
+
+    Old consumer drones write longitude first; the Matrice (heights with an M) and files with BAROMETER(..)
+    write latitude first. A first number that cannot be a latitude settles it anyway.
+    """
+    match = _GPS.search(block)
+    if match is None:
+        return None, None
+    first, second = float(match[1]), float(match[2])
+    barometer = _BAROMETER.search(block)
+    latitude_first = match[4] == "M" or (barometer is not None and barometer[1] == "(")
+    if latitude_first and abs(first) <= 90:
+        return second, first
+    return first, second
+
+
+def _height(block: str, named: dict[str, float]) -> float | None:
+    if "rel_alt" in named:
+        return named["rel_alt"]
+    for pattern, group in ((_BAROMETER, 2), (_HB, 1), (_H, 1)):
+        match = pattern.search(block)
+        if match:
+            return float(match[group])
+    # The Air 2 (SrtCnt) writes the height above take-off as [altitude: ..]; with FrameCnt it is above the sea.
+    return named.get("altitude") if "SrtCnt" in block else None
+
+
+def _angles(block: str, named: dict[str, float]) -> tuple[float | None, float | None, float | None]:
+    """Gimbal (pitch, roll, yaw); never those of the aircraft."""
+    match = _PRY.search(block)
+    if match:
+        return float(match[1]), float(match[2]), float(match[3])
+    return named.get("gb_pitch"), named.get("gb_roll"), named.get("gb_yaw")
+
+
+def _focal(block: str, named: dict[str, float]) -> float | None:
+    """35 mm equivalent; older dialects write tenths of a millimetre without a point (240)."""
+    focal = named.get("focal_len")
+    if focal is None or focal <= 0:
+        return None
+    written = re.search(r"focal_len\s*:\s*([\d.]+)", block)
+    return focal / 10 if written and "." not in written[1] and focal >= 100 else focal
+
+
+def _poorer(last: Telemetry, before: Telemetry) -> bool:
+    """Whether the last block lacks what the one before had: it was cut."""
+    names = ("lon", "height_m", "altitude_m", "yaw_deg", "pitch_deg")
+    return any(getattr(last, name) is None and getattr(before, name) is not None for name in names)
+
+
+def _timed(found: list[Telemetry]) -> list[Telemetry]:
+    """Blocks in time order; where there are no time codes, the drone's clock gives them."""
+    if found and any(one.at_s < 0 for one in found):
+        clocks = [one.clock for one in found]
+        first = next((clock for clock in clocks if clock), None)
+        if first is None:
+            return []
+        found = [
+            replace(one, at_s=(one.clock - first).total_seconds()) for one in found if one.clock is not None
+        ]
+    return sorted(found, key=lambda one: one.at_s)
+
+
+def at(track: Sequence[Telemetry], seconds: float, reach_s: float = 2.0) -> Telemetry | None:
+    """What the drone reported at a moment of the video, interpolated; None further than `reach_s` away."""
+    if not track:
+        return None
+    after = bisect_right([one.at_s for one in track], seconds)
+    if after == 0 or after == len(track):
+        nearest = track[0] if after == 0 else track[-1]
+        return nearest if abs(nearest.at_s - seconds) <= reach_s else None
+    a, b = track[after - 1], track[after]
+    span = b.at_s - a.at_s
+    if span > 2 * reach_s:
+        nearest = a if seconds - a.at_s <= b.at_s - seconds else b
+        return nearest if abs(nearest.at_s - seconds) <= reach_s else None
+    share = (seconds - a.at_s) / span if span > 0 else 0.0
+    return replace(
+        a,
+        at_s=seconds,
+        lon=_between(a.lon, b.lon, share),
+        lat=_between(a.lat, b.lat, share),
+        height_m=_between(a.height_m, b.height_m, share),
+        altitude_m=_between(a.altitude_m, b.altitude_m, share),
+        yaw_deg=_turn(a.yaw_deg, b.yaw_deg, share),
+        pitch_deg=_between(a.pitch_deg, b.pitch_deg, share),
+        roll_deg=_turn(a.roll_deg, b.roll_deg, share),
+    )
+
+
+def _between(a: float | None, b: float | None, share: float) -> float | None:
+    return a if a is None or b is None else a + (b - a) * share
+
+
+def _turn(a: float | None, b: float | None, share: float) -> float | None:
+    """Between two headings along the shorter way."""
+    if a is None or b is None:
+        return a
+    return (a + ((b - a + 180) % 360 - 180) * share + 180) % 360 - 180
