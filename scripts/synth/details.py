@@ -67,8 +67,8 @@ def _fields(rng: np.random.Generator) -> None:
                     place(gw.slab(*size, mat, 0.02), "field", (x, y), rng.normal(0, 1.5))
     x, y, w, d = layout.PLOT_C
     place(gw.slab(w + 4, d + 2, "wheat", 0.02), "field", (x, y))
-    for x, y, count in ((-90, 70, 6), (113, 68, 4)):
-        place(gw.tunnels(rng, count, 24), "tunnels", (x, y), rng.normal(0, 2))
+    for x, y, w, d in layout.GREENHOUSES:
+        place(gw.tunnels(rng, int(w / 7.2), d - 2), "tunnels", (x, y), rng.normal(0, 2))
 
 
 def scatter(rng: np.random.Generator) -> None:

@@ -38,6 +38,7 @@ PLOT_C = (72.0, 70.0, 34.0, 26.0)  # levelled field, seen by satellite only
 SPOIL_YARD = (77.0, -23.0, 26.0, 26.0)
 STORAGE_YARD = (6.0, -20.0, 18.0, 18.0)
 SHED = (6.0, -43.0, 16.0, 9.0)
+GREENHOUSES = ((-90.0, 70.0, 44.0, 26.0), (113.0, 68.0, 30.0, 26.0))
 RIVER_Y, RIVER_WIDTH = -73.0, 16.0
 #: What is built between 1 March and 1 April: x, y, width, depth, degrees anticlockwise.
 SHELL_A = (26.0, 32.0, 11.0, 11.0)

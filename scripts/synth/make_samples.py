@@ -30,12 +30,13 @@ NOTE = "Invented place; everything is synthetic. Local frame: x east, y north (U
 def _arguments() -> argparse.Namespace:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--samples", type=int, default=12, help="rays per pixel before denoising")
+    ask.add_argument("--samples", type=int, default=8, help="rays per pixel before denoising")
     ask.add_argument("--threads", type=int, default=2)
     ask.add_argument("--scale", type=float, default=1.0, help="shrink the pictures for a quick look")
     ask.add_argument(
         "--only", default="", help="comma-separated beginnings of archive paths, e.g. drone,camera/cam-001"
     )
+    ask.add_argument("--truth-only", action="store_true", help="leave the pictures as they are")
     ask.add_argument("--registry-only", action="store_true", help="write county.yaml and registry/ only")
     return ask.parse_args()
 
@@ -45,23 +46,24 @@ def _shrunk(shot: shots.Shot, scale: float) -> shots.Shot:
     return dataclasses.replace(shot, size=(round(width * scale), round(height * scale)), gsd=shot.gsd / scale)
 
 
-def take(shot: shots.Shot, archive: Path, scratch: Path) -> dict:
-    """Renders one picture into the archive and returns its truth."""
+def take(shot: shots.Shot, archive: Path, scratch: Path, truth_only: bool) -> dict:
+    """Renders one picture into the archive, unless it is to be left as it is, and returns its truth."""
     import scene
     import truth
 
     begin = time.time()
-    rgb = scene.shoot(shot, scratch)
-    seconds = round(time.time() - begin, 1)
+    scene.set_up(shot)
+    if not truth_only:
+        rng = np.random.default_rng([layout.SEED, 30, int(shot.time.timestamp())])
+        rgb = develop.as_sensor(scene.render(scratch), shot, rng)
+        title = next((title for key, title in TITLES.items() if f"/{key}/" in shot.name), "")
+        develop.save(develop.stamp(rgb, shot, title, scene.cjk_font()), shot, archive)
     objects = truth.objects_in(shot, truth.identity_mask(scratch))
-    rng = np.random.default_rng([layout.SEED, 30, int(shot.time.timestamp())])
-    rgb = develop.as_sensor(rgb, shot, rng)
-    title = next((title for key, title in TITLES.items() if f"/{key}/" in shot.name), "")
-    path = develop.save(develop.stamp(rgb, shot, title, scene.cjk_font()), shot, archive)
+    seconds = round(time.time() - begin, 1)
     lon, lat = geo.to_lonlat(*shot.centre[:2])
     print(f"{shot.name}: {seconds} s, {len(objects)} objects", flush=True)
     return {
-        "file": path.relative_to(archive).as_posix(),
+        "file": shot.name + shot.suffix,
         "kind": shot.kind,
         "time": shot.time.isoformat(),
         "weather": shot.weather,
@@ -103,7 +105,7 @@ def _write_truth(path: Path, pictures: list[dict]) -> list[dict]:
 def _write_captions(path: Path, rows: list[tuple]) -> None:
     with path.open("w", encoding="utf-8", newline="") as held:
         out = csv.writer(held, lineterminator="\n")
-        out.writerows(["file,label,plate,plate_colour,x1,y1,x2,y2".split(","), *rows])
+        out.writerows([["file", "label", "plate", "plate_colour", "x1", "y1", "x2", "y2"], *rows])
 
 
 def main() -> None:
@@ -117,10 +119,13 @@ def main() -> None:
     wanted = [s for s in shots.SHOTS if not args.only or s.name.startswith(tuple(args.only.split(",")))]
     scene.start(args.samples, args.threads)
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = [take(_shrunk(s, args.scale), out / "archive", Path(scratch)) for s in wanted]
-    rows = captions(_write_truth(out / "truth.json", pictures))
-    if rows:
-        _write_captions(out / "archive" / "camera" / layout.CAM_2["id"] / "captions.csv", rows)
+        for shot in (
+            _shrunk(s, args.scale) for s in wanted
+        ):  # truth is written each time: a run may be cut short
+            picture = take(shot, out / "archive", Path(scratch), args.truth_only)
+            rows = captions(_write_truth(out / "truth.json", [picture]))
+            if rows:
+                _write_captions(out / "archive" / "camera" / layout.CAM_2["id"] / "captions.csv", rows)
 
 
 if __name__ == "__main__":

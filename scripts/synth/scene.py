@@ -63,8 +63,8 @@ def _camera(shot: Shot):
     return ob
 
 
-def shoot(shot: Shot, scratch: Path) -> np.ndarray:
-    """Sets the stage for the shot and renders it: uint8, height x width x 3, RGB."""
+def set_up(shot: Shot) -> None:
+    """Sets stage, light and camera for the shot."""
     for ob in [o for o in bpy.data.objects if o.name not in _BASE]:
         bpy.data.objects.remove(ob)
     bpy.ops.outliner.orphans_purge(do_recursive=True)
@@ -75,6 +75,11 @@ def shoot(shot: Shot, scratch: Path) -> np.ndarray:
     scene.camera = _camera(shot)
     scene.view_settings.exposure = {"clear": 0.25, "hazy": 0.35, "overcast": 0.75}[shot.weather]
     scene.render.resolution_x, scene.render.resolution_y = shot.size
+
+
+def render(scratch: Path) -> np.ndarray:
+    """The picture of what was set up: uint8, height x width x 3, RGB."""
+    scene = bpy.context.scene
     scene.render.dither_intensity, scene.render.filepath = 1, str(scratch / "_picture.png")
     bpy.ops.render.render(write_still=True)
     with Image.open(scene.render.filepath) as im:

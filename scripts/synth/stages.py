@@ -169,7 +169,7 @@ def plot_b(day: dt.date, rng: np.random.Generator) -> None:
     else:
         place(vehicles.excavator(swing=-35), "excavator", (38, -20, 0.12), 10, "excavator", bevel=0.035)
         _heap(rng, 36.0, -28.5, 2.8, 1.7, "earth", "earth_heap", "soil")
-    for x, y in ((41, -15), (43.5, -17.5)):
+    for x, y in ((41, -15) if floors else (46.0, -16.4), (43.5, -17.5)):
         _worker(rng, x, y)
 
 

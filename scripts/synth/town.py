@@ -24,7 +24,7 @@ GROVES = (  # low corner, high corner, number
     ((-140, 106), (150, 165), 35),
     ((-20, -92), (120, -58), 30),
 )
-TAKEN = (layout.PLOT_B, layout.SPOIL_YARD, layout.STORAGE_YARD, layout.SHED)
+TAKEN = (layout.PLOT_B, layout.SPOIL_YARD, layout.STORAGE_YARD, layout.SHED, *layout.GREENHOUSES)
 
 
 def _clear(x: float, y: float, margin: float = 0.0) -> bool:
