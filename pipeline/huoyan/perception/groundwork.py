@@ -38,6 +38,9 @@ class Ground:
 
     before: Floats
     after: Floats
+    """In the light of `before`."""
+    untouched: Floats
+    """`after` in its own light."""
     free: Mask
     """Cells with data that the network did not mark."""
     probability: Floats
@@ -64,23 +67,30 @@ def coarse(
         cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
         for plane in (before, after, probability, valid.astype(np.float32))
     )
-    free = (covered >= 1) & (marked < limit)
-    across, down = width / size[0], height / size[1]
+    own = new.astype(np.float32)
     return Ground(
-        old.astype(np.float32),
-        light.apply(new.astype(np.float32)),
-        free,
-        marked.astype(np.float32),
-        across,
-        down,
-        gsd * across,
+        before=old.astype(np.float32),
+        after=light.apply(own),
+        untouched=own,
+        free=(covered >= 1) & (marked < limit),
+        probability=marked.astype(np.float32),
+        across=width / size[0],
+        down=height / size[1],
+        cell_m=gsd * width / size[0],
     )
 
 
 def soil(ground: Ground) -> Floats:
-    """How surely vegetation has become soil, by cell; 0 where there is no data or the network found more."""
+    """How surely vegetation has become soil, by cell; 0 where there is no data or the network found more.
+
+    It must look so in the light of both dates: another season, sensor or haze is rarely undone so well that
+    one of them alone could be trusted.
+    """
     sigma = max(0.8, _SMOOTH_M / ground.cell_m)
-    sureness: Floats = radiometry.soil_gained(ground.before, ground.after, sigma) * ground.free
+    matched, untouched = (
+        radiometry.soil_gained(ground.before, after, sigma) for after in (ground.after, ground.untouched)
+    )
+    sureness: Floats = np.minimum(matched, untouched) * ground.free
     return sureness
 
 
