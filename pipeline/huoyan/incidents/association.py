@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Literal
 
 from huoyan.incidents import codec, permitted
@@ -23,7 +24,7 @@ CORROBORATION_S = 7 * 86400.0
 GROWTH = 1.5
 """An extent this many times the one last told is news."""
 
-Why = Literal["new", "stage", "sensor", "extent", "permit_lapsed", "verdict"]
+Why = Literal["stage", "sensor", "extent", "permit_lapsed"]
 
 
 def associate(store: Store, findings: Sequence[Finding]) -> list[Revision]:
@@ -38,42 +39,60 @@ def associate(store: Store, findings: Sequence[Finding]) -> list[Revision]:
         StorageError: the state cannot be read or written.
     """
     told = []
-    for finding in findings:
-        known = find(store, finding)
-        if finding.permit.result == "covered":
-            permitted.keep(store, finding)
-            # A story that was told and is lawful now goes on in silence, so that its permit can lapse.
-            if known is not None:
-                _save(store, _continued(known, finding, None), finding, known.seen)
-        elif known is not None:
-            revision = _go_on(store, finding, known)
-            told += [revision] if revision else []
-        elif not is_muted(store, finding):
-            told.append(_begin(store, finding))
+    for _, group in groupby(findings, key=lambda finding: finding.frame.frame_id):
+        news: dict[str, Revision] = {}
+        for finding in group:
+            _add(store, finding, news)
+        for revision in news.values():
+            tell(store, revision)
+            told.append(revision)
     return told
 
 
-def tell(
-    store: Store, incident: Incident, finding: Finding, why: Why, time: datetime | None = None
-) -> Revision:
-    """Write down a revision and return it; `time` is by default that of the finding's frame."""
+def _add(store: Store, finding: Finding, news: dict[str, Revision]) -> None:
+    """Add a finding to its incident. `news` holds what its frame has to tell: one revision per incident."""
+    known = find(store, finding)
+    if finding.permit.result == "covered":
+        permitted.keep(store, finding)
+        # A story that was told and is lawful now goes on in silence, so that its permit can lapse.
+        if known is not None:
+            _save(store, _continued(known, finding, None, 0), finding, known.seen)
+        return
+    if known is None:
+        if not is_muted(store, finding):
+            incident = _begun(finding)
+            _save(store, incident, finding, {})
+            news[incident.incident_id] = Revision(incident, finding, "new")
+        return
+    why = _news(known.incident, finding)
+    earlier = news.get(known.incident.incident_id)
+    incident = _continued(known, finding, why, int(why is not None and earlier is None))
+    _save(store, incident, finding, known.seen)
+    if earlier is not None:
+        news[incident.incident_id] = replace(earlier, incident=incident)
+    elif why is not None:
+        news[incident.incident_id] = Revision(incident, finding, why)
+
+
+def tell(store: Store, revision: Revision, time: datetime | None = None) -> None:
+    """Write down a revision; `time` is by default that of the finding's frame."""
+    incident, finding = revision.incident, revision.finding
     store.execute(
         "INSERT INTO revisions VALUES (?, ?, ?, ?, ?, ?)",
         (
             incident.incident_id,
             incident.revision,
-            why,
+            revision.why,
             codec.to_ms(time or finding.frame.time),
             codec.incident_text(incident),
             codec.finding_text(finding),
         ),
     )
-    return Revision(incident, finding, why)
 
 
-def _begin(store: Store, finding: Finding) -> Revision:
+def _begun(finding: Finding) -> Incident:
     frame = finding.frame
-    incident = Incident(
+    return Incident(
         incident_id=incident_id(identity(finding), frame.frame_id, finding.place),
         scene=finding.scene,
         stage=finding.stage,
@@ -97,22 +116,12 @@ def _begin(store: Store, finding: Finding) -> Revision:
         vehicle=finding.vehicle,
         window_s=finding.window_s,
     )
-    _save(store, incident, finding, {})
-    return tell(store, incident, finding, "new")
 
 
-def _go_on(store: Store, finding: Finding, known: Known) -> Revision | None:
-    """Add a finding to its incident; a revision if that is news."""
-    why = _news(known.incident, finding)
-    incident = _continued(known, finding, why)
-    _save(store, incident, finding, known.seen)
-    return tell(store, incident, finding, why) if why else None
-
-
-def _continued(known: Known, finding: Finding, why: Why | None) -> Incident:
-    """The incident with a finding added to it."""
+def _continued(known: Known, finding: Finding, why: Why | None, step: int) -> Incident:
+    """The incident with a finding added to it; `step` is added to its revision."""
     incident, frame = known.incident, finding.frame
-    revision = incident.revision + (why is not None)
+    revision = incident.revision + step
     return replace(
         incident,
         status=_status(incident.status, revision),

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from huoyan.records import Finding, Incident
 
-_FINDING = TypeAdapter(Finding)
-_INCIDENT = TypeAdapter(Incident)
+# An error radius may be infinite; as null it could not be read back.
+_CONFIG = ConfigDict(ser_json_inf_nan="constants")
+# Pydantic takes a configuration only for what is no dataclass itself, hence the tuples of one.
+_FINDING = TypeAdapter(tuple[Finding], config=_CONFIG)
+_INCIDENT = TypeAdapter(tuple[Incident], config=_CONFIG)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def finding_text(finding: Finding) -> str:
-    return _FINDING.dump_json(finding).decode()
+    return _FINDING.dump_json((finding,), fallback=_plain).decode()
 
 
 def finding(text: str) -> Finding:
-    return _FINDING.validate_json(text)
+    return _FINDING.validate_json(text)[0]
 
 
 def incident_text(incident: Incident) -> str:
-    return _INCIDENT.dump_json(incident).decode()
+    return _INCIDENT.dump_json((incident,), fallback=_plain).decode()
 
 
 def incident(text: str) -> Incident:
-    return _INCIDENT.validate_json(text)
+    return _INCIDENT.validate_json(text)[0]
 
 
 def to_ms(time: datetime) -> int:
@@ -36,3 +40,8 @@ def to_ms(time: datetime) -> int:
 
 def from_ms(value: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=value)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays that models leave in attributes, as plain numbers; anything else as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

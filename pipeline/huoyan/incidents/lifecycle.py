@@ -58,7 +58,9 @@ def pass_verdict(
             _mute(store, incident_id, seen, at + timedelta(seconds=mute_s))
         for revision in revisions:
             _keep_negative(store, revision, at, note)
-    return association.tell(store, judged, finding, "verdict", at)
+    revision = Revision(judged, finding, "verdict")
+    association.tell(store, revision, at)
+    return revision
 
 
 def expire(store: Store, now: datetime) -> int:

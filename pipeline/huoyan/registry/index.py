@@ -85,6 +85,11 @@ class Registry:
             if permit.zone:
                 self._in_zone[permit.zone].append(permit)
 
+    @property
+    def zone_names(self) -> dict[str, str]:
+        """Name by zone id."""
+        return {zone.id: zone.name for zone in self.zones.values()}
+
     def spot(self, place: Placement) -> Spot:
         """A place in the registry's own plane, for the questions below."""
         x, y = self._plane.xy(place.lon, place.lat)

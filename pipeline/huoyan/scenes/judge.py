@@ -67,7 +67,7 @@ def judge(
         trace: also tell the way through the rules.
     """
     frame = observations.frame
-    number = persistence.count_frame(memory, frame.source_id)
+    number = persistence.count_frame(memory, frame.source_id) if frame.kind in context.rules.counted else 0
     candidates = _candidates(observations, context.rules)
     if not candidates:
         return Judgement(())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -43,6 +43,8 @@ class Rules:
     by_label: Mapping[str, tuple[Alternative, ...]]
     """The alternatives that ask for a label, in the order of the file."""
     alternatives: tuple[Alternative, ...]
+    counted: frozenset[str]
+    """Sensor kinds whose frames some rule counts."""
 
     @property
     def labels(self) -> frozenset[str]:
@@ -109,7 +111,9 @@ def build(scenes: Mapping[str, SceneRule], codes: Mapping[str, str]) -> Rules:
     for alternative in alternatives:
         for label in dict.fromkeys(term.label for term in alternative.evidence.terms):
             by_label[label].append(alternative)
-    return Rules(dict(scenes), dict(codes), {k: tuple(v) for k, v in by_label.items()}, alternatives)
+    counted = frozenset(kind for a in alternatives for kind in a.evidence.persistence.sensors)
+    found = {label: tuple(asking) for label, asking in by_label.items()}
+    return Rules(dict(scenes), dict(codes), found, alternatives, counted)
 
 
 def _read(path: Path, model: type[_Model]) -> tuple[_Model, yaml.Node | None]:
@@ -129,15 +133,19 @@ def _read(path: Path, model: type[_Model]) -> tuple[_Model, yaml.Node | None]:
     try:
         return model.model_validate(data), tree
     except ValidationError as error:
-        raise ConfigError("\n".join(_describe(error, tree, path)), code="scenes") from error
+        raise ConfigError("\n".join(_describe(error, tree, path, model)), code="scenes") from error
 
 
-def _describe(error: ValidationError, tree: yaml.Node | None, path: Path) -> list[str]:
+def _describe(
+    error: ValidationError, tree: yaml.Node | None, path: Path, model: type[BaseModel]
+) -> list[str]:
     lines = []
     for mistake in error.errors():
         where = mistake["loc"]
         key = ".".join(str(part) for part in where) or "(top)"
-        text = "unknown key" if mistake["type"] == "extra_forbidden" else mistake["msg"]
+        text = mistake["msg"]
+        if mistake["type"] == "extra_forbidden":
+            text = f"unknown key ({did_you_mean(str(where[-1]), _known_keys(model, where[:-1]))})"
         got = mistake.get("input")
         if mistake["type"] not in ("extra_forbidden", "missing") and not isinstance(
             got, dict | list | BaseModel
@@ -145,6 +153,23 @@ def _describe(error: ValidationError, tree: yaml.Node | None, path: Path) -> lis
             text += f", got {got!r}"
         lines.append(f"{path}:{line_of(tree, where)}: {key}: {text.removeprefix('Value error, ')}")
     return list(dict.fromkeys(lines))
+
+
+def _known_keys(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the model at a path below `model`."""
+    for part in where:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue  # an index of a list or a key of a mapping: the model stays that of its values
+        inner = [a for a in (field.annotation, *_arguments(field.annotation)) if isinstance(a, type)]
+        model = next((a for a in inner if issubclass(a, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _arguments(annotation: Any) -> Iterator[Any]:
+    for argument in get_args(annotation):
+        yield argument
+        yield from _arguments(argument)
 
 
 def line_of(node: yaml.Node | None, where: tuple[int | str, ...]) -> int:

@@ -29,6 +29,10 @@ class Memory:
             self._values[key] = value
         self._changed.add(key)
 
+    def copy(self) -> Memory:
+        """A memory to try things on; the values are shared, because they are replaced and never changed."""
+        return Memory(self._values)
+
     def take_changes(self) -> dict[str, Any]:
         """What was put since the last call, None for what was forgotten; the caller writes it down."""
         changes = {key: self._values.get(key) for key in sorted(self._changed)}

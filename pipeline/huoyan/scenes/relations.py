@@ -14,6 +14,8 @@ FOOTPRINT_SHARE = 0.35
 
 Below one half, because a change's outline swells beyond the building it belongs to by a pixel or two.
 """
+_INSIDE = ZoneCondition(kinds=["control"])
+"""What is asked of a zone that names a scene which its kind does not watch by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,18 @@ def on_footprint(spot: Spot, registry: Registry) -> tuple[str | None, float]:
 
 
 def _fits(scene: str, zone: Zone, rule: SceneRule) -> list[ZoneCondition]:
-    """The conditions under which a zone watches a scene: those of its kind; a zone that names it, by any."""
+    """The conditions under which a zone watches a scene: those of its kind; inside, if it names the scene."""
     if zone.scenes and scene not in zone.scenes:
         return []
     by_kind = [condition for condition in rule.zones if zone.kind in condition.kinds]
-    return by_kind or (rule.zones[:1] if zone.scenes else [])
+    return by_kind or ([_INSIDE] if zone.scenes else [])
 
 
 def _by_source(
     scene: str, rule: SceneRule, place: Place, registry: Registry, watched: Collection[str]
 ) -> Zoning:
     why = "" if isinstance(place, Placement) else place.reason
-    fits = [z for z in watched if z in registry.zones and _fits(scene, registry.zones[z], rule)]
+    fits = [z for z in sorted(watched) if z in registry.zones and _fits(scene, registry.zones[z], rule)]
     if len(fits) == 1:
         return Zoning(True, (fits[0],), 1.0, f"not placed ({why}), but its source watches only {fits[0]}")
     which = ", ".join(fits) if fits else "no zone"

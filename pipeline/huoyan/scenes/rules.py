@@ -217,6 +217,18 @@ class RuleFile(Strict):
     version: Literal[1]
     scenes: Annotated[dict[str, SceneRule], Field(min_length=1)]
 
+    @field_validator("scenes")
+    @classmethod
+    def _stages_agree(cls, scenes: dict[str, SceneRule]) -> dict[str, SceneRule]:
+        """Alerts name a stage by its id alone."""
+        known: dict[str, tuple[str, Names]] = {}
+        for name, rule in scenes.items():
+            for stage, names in rule.stages.items():
+                first, before = known.setdefault(stage, (name, names))
+                if before != names:
+                    raise ValueError(f"stage {stage!r} is named one way in {first} and another in {name}")
+        return scenes
+
 
 class CodeFile(Strict):
     codes: dict[str, Annotated[str, Field(min_length=1)]]
