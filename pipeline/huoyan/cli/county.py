@@ -15,7 +15,8 @@ def init(
         Path | None, typer.Option("--cameras", help="CSV of cameras: id, lon, lat and, if known, archive.")
     ] = None,
     archive: Annotated[
-        Path | None, typer.Option("--archive", help="Imagery archive; default FOLDER/archive. Its cameras are found.")
+        Path | None,
+        typer.Option("--archive", help="Imagery archive; default FOLDER/archive. Its cameras are found."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Name of the county.")] = "样例县",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing county.yaml.")] = False,
@@ -39,7 +40,9 @@ def check(
     mistakes, warnings, facts = run(config)
     if json:
         typer.echo(
-            jsonlib.dumps({"mistakes": mistakes, "warnings": warnings, "facts": facts}, ensure_ascii=False, indent=2)
+            jsonlib.dumps(
+                {"mistakes": mistakes, "warnings": warnings, "facts": facts}, ensure_ascii=False, indent=2
+            )
         )
     else:
         for line in mistakes:

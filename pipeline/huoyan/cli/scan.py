@@ -19,9 +19,12 @@ State = Annotated[
     Path | None, typer.Option("--state", help="Folder for database and evidence; default county.data.")
 ]
 ScenesOption = Annotated[
-    list[str] | None, typer.Option("--scenes", help="Only these scene ids; may be repeated, or separated by commas.")
+    list[str] | None,
+    typer.Option("--scenes", help="Only these scene ids; may be repeated, or separated by commas."),
 ]
-Workers = Annotated[int, typer.Option("--workers", "-w", min=0, help="Processes that look; 0 takes all cores.")]
+Workers = Annotated[
+    int, typer.Option("--workers", "-w", min=0, help="Processes that look; 0 takes all cores.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -33,9 +36,6 @@ def scan(
     scenes: ScenesOption = None,
     workers: Workers = 1,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if any file was skipped.")] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Forget which frames are done and judge them anew.")
-    ] = False,
     json: Json = False,
 ) -> None:
     """Scan an imagery archive: look at every frame, judge, and put alerts on the queue.
@@ -53,7 +53,6 @@ def scan(
             until=_time(until, "--until"),
             scenes=_words(scenes),
             workers=workers,
-            again=again,
             progress=tick,
         )
     if json:

@@ -18,7 +18,9 @@ Work = tuple[Unit, frozenset[str]]
 _eyes: Eyes | None = None
 
 
-def run(settings: LookSettings, work: Iterable[Work], workers: int) -> Iterator[tuple[Unit, Observations | Skip | None]]:
+def run(
+    settings: LookSettings, work: Iterable[Work], workers: int
+) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     """Look at every unit and yield what each frame gave, in the order of `work`.
 
     A unit is closed by a result of None, so that the caller can count it as finished. With one worker
@@ -62,7 +64,9 @@ def _run_pool(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _results(unit: Unit, future: Future[list[Observations | Skip]]) -> Iterator[tuple[Unit, Observations | Skip | None]]:
+def _results(
+    unit: Unit, future: Future[list[Observations | Skip]]
+) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     for result in future.result():
         yield unit, result
     yield unit, None

@@ -73,7 +73,9 @@ def _from_table(path: Path) -> list[FoundCamera]:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
-            f"cannot be read: {error}", subject=str(path), hint="give a CSV in UTF-8 with the columns id, lon, lat"
+            f"cannot be read: {error}",
+            subject=str(path),
+            hint="give a CSV in UTF-8 with the columns id, lon, lat",
         ) from error
     found, mistakes = [], []
     seen: set[str] = set()
@@ -162,5 +164,7 @@ def _camera_lines(camera: FoundCamera) -> str:
         fields.append("    # position: [120.9012, 29.4987]        # lon, lat, WGS 84")
     points = json.dumps(f"registry/{camera.id}.points.csv", ensure_ascii=False)
     fields.append(f"    # calibration: {points}   # once it holds control points")
-    fields.append('    # pattern: "%Y%m%d_%H%M%S"             # of the file names, where pictures carry no EXIF time')
+    fields.append(
+        '    # pattern: "%Y%m%d_%H%M%S"             # of the file names, where pictures carry no EXIF time'
+    )
     return "\n".join(fields) + "\n"

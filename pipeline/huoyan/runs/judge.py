@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections import deque
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan import alerts, dispatch, georef, incidents, scenes
-from huoyan.alerts import evidence
-from huoyan.alerts.schema import ModelRef
-from huoyan.config import LoadedConfig
-from huoyan.incidents.store import Store
-from huoyan.records import Alert, Ground, Observations, Placement, Revision, Ring, Skip
+from huoyan import alerts, incidents, scenes
+from huoyan.dispatch import outbox
+from huoyan.incidents import Store
+from huoyan.records import Alert, Observations, Placement, Revision, Skip
+from huoyan.runs.outlines import zone_outlines
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.result import ScanResult
+from huoyan.scenes import JudgeContext, Rules
 
 BATCH_FRAMES = 64
 BATCH_SECONDS = 0.5
@@ -28,36 +27,117 @@ class Judge:
     changes nothing. Whatever is not committed was never judged: a replay does it again with the same ids.
     """
 
-    def __init__(self, prepared: Prepared, store: Store, models: Sequence[ModelRef], result: ScanResult) -> None:
-        self.prepared = prepared
-        self.store = store
-        self.models = tuple(models)
+    def __init__(self, prepared: Prepared, store: Store, result: ScanResult) -> None:
         self.result = result
-        self.context = scenes.JudgeContext.of(prepared.loaded, prepared.registry, prepared.rules)
-        self._batch: list[Observations] = []
+        self._prepared = prepared
+        self._store = store
+        self._memory = store.load_memory()
+        self._context = context(prepared)
+        self._zone = ZoneInfo(prepared.loaded.config.county.timezone)
+        self._waiting: deque[Observations | Skip] = deque()
         self._since = time.monotonic()
+        self._latest: datetime | None = None
 
-    def feed(self, observations: Observations) -> None:
-        """Take one frame; the batch is committed when it is full or half a second old."""
-        if not self._batch:
+    def feed(self, seen: Observations | Skip) -> None:
+        """Take one frame, or one that could not be used; commits when 64 wait or the first is half a second old."""
+        if not self._waiting:
             self._since = time.monotonic()
-        self._batch.append(observations)
-        if len(self._batch) >= BATCH_FRAMES or time.monotonic() - self._since >= BATCH_SECONDS:
+        self._waiting.append(seen)
+        if len(self._waiting) >= BATCH_FRAMES or time.monotonic() - self._since >= BATCH_SECONDS:
             self.commit()
 
     def commit(self) -> None:
-        """Judge what waits and write it down in one transaction: frames, incidents, alerts, outbox.
+        """Judge what waits and write it down: frames, memory, incidents, alerts and outbox, all or nothing.
+
+        One transaction lasts about half a second, so that drawing evidence never keeps a consumer of the
+        queue waiting for long.
 
         Raises:
-            StorageError: nothing of this batch was written; what came before it is safe.
+            StorageError: nothing of this transaction was written; what came before it is safe.
         """
-        if not self._batch:
+        while self._waiting:
+            begun = time.monotonic()
+            share = ScanResult(self.result.state)
+            with self._store.transaction():
+                while self._waiting and time.monotonic() - begun < BATCH_SECONDS:
+                    self._take(self._waiting.popleft(), share)
+                self._store.save_memory(self._memory)
+            # Only what is written counts.
+            self.result.add(share)
+
+    def close(self) -> None:
+        """Commit what waits and close the stories that nobody has seen for their window."""
+        self.commit()
+        if self._latest is not None:
+            with self._store.transaction():
+                incidents.expire(self._store, self._latest)
+
+    def _take(self, seen: Observations | Skip, share: ScanResult) -> None:
+        if isinstance(seen, Skip):
+            self._store.add_skip(seen)
+            share.skip(seen)
             return
-        batch, self._batch = self._batch, []
-        raised: list[Alert] = []
-        tally = ScanResult(self.result.state)
-        with self.store.transaction():
-            for observations in batch:
-                raised += self._judge(observations, tally)
-        self.result.alerts += raised
-        ...
+        frame = seen.frame
+        if self._store.is_done(frame.frame_id):
+            share.already_done += 1
+            return
+        judgement = scenes.judge(seen, self._context, self._memory)
+        revisions = incidents.associate(self._store, judgement.findings)
+        for revision in revisions:
+            alert = self._tell(revision, seen, share)
+            outbox.put(self._store.connection, alert)
+            share.alerts.append(alert)
+        self._store.mark_done(frame)
+        self._latest = max(self._latest or frame.time, frame.time)
+        share.frames += 1
+        share.detections += len(seen.items)
+        share.placed += sum(isinstance(item.place, Placement) for item in seen.items)
+        share.findings += len(judgement.findings)
+        share.permitted += sum(finding.permit.result == "covered" for finding in judgement.findings)
+        share.cpu_seconds.update(seen.seconds)
+        for note in seen.notes:
+            share.note(f"{frame.source_id}: {note}")
+
+    def _tell(self, revision: Revision, seen: Observations, share: ScanResult) -> Alert:
+        loaded, rules = self._prepared.loaded, self._prepared.rules
+        zones = {zone.id: zone.name for zone in self._prepared.registry.zones.values()}
+        outlines = zone_outlines(revision.finding, self._prepared)
+        pictures = alerts.render(
+            revision,
+            loaded.state,
+            loaded.config.evidence,
+            others=[item.detection for item in seen.items],
+            zones_px=outlines,
+            scene_names=rules.names,
+            zone_names=zones,
+            timezone=self._zone,
+        )
+        for note in pictures.notes:
+            share.note(note)
+        used = {str(item.detection.attributes.get("model", "")) for item in revision.finding.evidence}
+        return alerts.build(
+            revision,
+            scene_names=rules.names,
+            models=[ref for name, ref in sorted(self._prepared.models.items()) if name in used],
+            config_sha256=loaded.sha256,
+            source=f"urn:huoyan:{loaded.config.county.name}",
+            evidence=pictures.evidence,
+            timezone=self._zone,
+            zone_names=zones,
+            stage_names=_stage_names(rules, revision.incident.scene),
+        )
+
+
+def _stage_names(rules: Rules, scene: str) -> dict[str, tuple[str, str]]:
+    return {stage: (names.zh, names.en) for stage, names in rules.scenes[scene].stages.items()}
+
+
+def context(prepared: Prepared) -> JudgeContext:
+    """What the rules need to know of a county."""
+    cameras = prepared.loaded.config.cameras
+    return JudgeContext(
+        prepared.registry,
+        prepared.rules,
+        ZoneInfo(prepared.loaded.config.county.timezone),
+        {camera.id: frozenset(camera.zones) for camera in cameras if camera.zones},
+    )

@@ -49,6 +49,8 @@ class LookSettings:
     second_look: bool = True
     tile: int = 0
     threads: int = 1
+    keep_uncertain: bool = False
+    """Also give what stays below its threshold after the second look, marked `uncertain` (for explanations)."""
 
 
 class Eyes:
@@ -107,7 +109,11 @@ class Eyes:
                 seen = tiling.detect_tiled(detector, image, tile, TILE_OVERLAP, thresholds=low)
             else:
                 seen = detector.detect([image], thresholds=low)[0]
-            found += second_look.look_again(detector, image, seen, wanted) if low else seen
+            if low:
+                keep = self.settings.keep_uncertain
+                seen = second_look.look_again(detector, image, seen, wanted, drop=not keep)
+                seen = [_marked(detection, detector) for detection in seen] if keep else seen
+            found += seen
         return found
 
     def _tile(self, frame: Frame) -> int:
@@ -143,6 +149,12 @@ def look_unit(eyes: Eyes, unit: Unit, skip: frozenset[str]) -> Iterator[Observat
         yield eyes.look(frame, tracker)
 
 
+def _marked(detection: Detection, detector: Detector) -> Detection:
+    if detection.score >= detector.thresholds[detection.label]:
+        return detection
+    return replace(detection, attributes={**detection.attributes, "uncertain": True})
+
+
 def _place(ground: Ground, detection: Detection, size: tuple[int, int]) -> georef.Place:
     try:
         return georef.place(ground, detection, size)
@@ -158,9 +170,7 @@ def _with_captions(found: list[Detection], frame: Frame) -> list[Detection]:
         best, index = max(overlaps, default=(0.0, -1))
         if best >= 0.3:
             seen = found[index]
-            found[index] = replace(
-                seen, text=caption.text, attributes={**seen.attributes, **attributes}
-            )
+            found[index] = replace(seen, text=caption.text, attributes={**seen.attributes, **attributes})
         else:
             found.append(Detection(caption.label, 1.0, caption.box, text=caption.text, attributes=attributes))
     return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from huoyan import config as configuration
 from huoyan import registry as registries
 from huoyan import scenes
-from huoyan.config import LoadedConfig
-from huoyan.errors import ConfigError, HuoyanError
+from huoyan.alerts.schema import ModelRef
+from huoyan.config import Camera, LoadedConfig
+from huoyan.errors import ConfigError
 from huoyan.georef import camera as camera_ground
 from huoyan.perception import models
 from huoyan.records import Ground, Unplaced
 from huoyan.registry import Registry
 from huoyan.runs.look import LookSettings
 from huoyan.scenes import Rules
+from huoyan.sources.sizes import picture_size
 
 CONFIG_NAMES = ("county.yaml", "huoyan.yaml", "county.yml")
 
@@ -29,6 +31,8 @@ class Prepared:
     registry: Registry
     rules: Rules
     settings: LookSettings
+    models: Mapping[str, ModelRef]
+    """The models in use by name, as alerts name them."""
 
 
 def locate_config(target: Path, state: Path | None = None) -> LoadedConfig:
@@ -64,22 +68,37 @@ def prepare(loaded: LoadedConfig, only: Sequence[str] = ()) -> Prepared:
     Raises:
         ConfigError: a registry, the scenes or a calibration holds mistakes.
     """
-    scene_file = loaded.config.scenes.file
-    code_file = loaded.config.scenes.codes
-    rules = scenes.load(
-        loaded.resolve(scene_file) if scene_file else None,
-        loaded.resolve(code_file) if code_file else None,
-        only=tuple(only) or tuple(loaded.config.scenes.only),
-    )
+    rules = load_rules(loaded, only)
     registry = registries.load(loaded)
-    return Prepared(loaded, registry, rules, look_settings(loaded, rules))
+    settings = look_settings(loaded, rules)
+    return Prepared(loaded, registry, rules, settings, _model_refs(settings))
+
+
+def load_rules(loaded: LoadedConfig, only: Sequence[str] = ()) -> Rules:
+    """The scenes in force: the county's own or the shipped ones, restricted to `only` (default `scenes.only`).
+
+    Raises:
+        ConfigError: scenes or codes hold mistakes.
+    """
+    chosen = loaded.config.scenes
+    return scenes.load(
+        loaded.resolve(chosen.file) if chosen.file else None,
+        tuple(only) or tuple(chosen.only),
+        loaded.resolve(chosen.codes) if chosen.codes else None,
+    )
+
+
+def _model_refs(settings: LookSettings) -> dict[str, ModelRef]:
+    names = [*settings.detectors, *([settings.change] if settings.change else [])]
+    cards = [models.load(name, settings.models_folder).card for name in names]
+    return {card.name: ModelRef(name=card.name, version=card.version, sha256=card.sha256) for card in cards}
 
 
 def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookSettings:
     """What *look* must know: the models that some scene needs, and the calibrated cameras."""
     chosen = loaded.config.models
     folder = loaded.resolve(chosen.folder) if chosen.folder else None
-    wanted = rules.labels()
+    wanted = rules.labels
     detectors = tuple(
         name
         for name in (chosen.site, chosen.street)
@@ -88,7 +107,7 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
     return LookSettings(
         detectors=detectors,
         change=chosen.change if "change" in wanted else None,
-        labels=frozenset(wanted),
+        labels=wanted,
         grounds=grounds(loaded),
         models_folder=folder,
         second_look=chosen.second_look,
@@ -103,25 +122,18 @@ def grounds(loaded: LoadedConfig) -> dict[str, Ground]:
     Raises:
         ConfigError: a calibration cannot be read or does not determine a plane.
     """
-    return {camera.id: camera_ground.load(camera, loaded, camera.size) for camera in loaded.config.cameras}
+    return {camera.id: ground_of_camera(camera, loaded) for camera in loaded.config.cameras}
 
 
-def check(loaded: LoadedConfig) -> tuple[list[str], list[str]]:
-    """Every mistake of a county at once, beyond those of the YAML itself.
+def ground_of_camera(camera: Camera, loaded: LoadedConfig) -> Ground:
+    """The ground plane of one camera, for pictures of the size that the configuration or its first picture tells.
 
-    Returns:
-        Mistakes that would stop a run, and warnings about what it would have to do without.
+    Raises:
+        ConfigError: see `grounds`.
     """
-    mistakes: list[str] = []
-    warnings: list[str] = []
-
-    def attempt[T](make: object) -> None:
-        try:
-            make()  # type: ignore[operator]
-        except HuoyanError as error:
-            mistakes.extend(str(error).splitlines())
-
-    attempt(lambda: registries.load(loaded))
-    scene_file = loaded.config.scenes.file
-    attempt(lambda: scenes.load(loaded.resolve(scene_file) if scene_file else None))
-    return mistakes, warnings
+    if camera.calibration is None and camera.pose is None:
+        return Unplaced("no calibration")
+    size = camera.size or picture_size(loaded.archive / (camera.archive or Path("camera") / camera.id))
+    if size is None:
+        return Unplaced("no picture tells the size of its frames, and the configuration does not")
+    return camera_ground.load(camera, loaded, size)

@@ -53,7 +53,7 @@ def summary(result: ScanResult) -> None:
     table.add_row("frames", f"{result.frames}{done}")
     table.add_row("skipped", _counted(result.skipped) or "0")
     table.add_row("detections", f"{result.detections}, {result.placed} placed")
-    table.add_row("findings", f"{result.findings}, of them permitted {result.permitted}, muted {result.muted}")
+    table.add_row("findings", f"{result.findings}, of them permitted {result.permitted}")
     table.add_row("alerts", str(len(result.alerts)))
     for scene, count in result.by_scene.items():
         table.add_row("", f"{count:3d} {scene}")
@@ -78,8 +78,12 @@ def stories(found: list[dict[str, Any]]) -> None:
     console = Console()
     for story in found:
         console.rule(escape(f"{story['source']} {story['time']}"), align="left")
-        console.print(escape(f"{Path(story['path']).name}  {story['size'][0]}x{story['size'][1]} px, "
-                             f"time from {story['time_from']}{', night' if story['night'] else ''}"))
+        console.print(
+            escape(
+                f"{Path(story['path']).name}  {story['size'][0]}x{story['size'][1]} px, "
+                f"time from {story['time_from']}{', night' if story['night'] else ''}"
+            )
+        )
         for note in story["notes"]:
             console.print(f"  [dim]{escape(note)}[/]")
         if not story["detections"]:

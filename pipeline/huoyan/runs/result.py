@@ -29,7 +29,6 @@ class ScanResult:
     placed: int = 0
     findings: int = 0
     permitted: int = 0
-    muted: int = 0
     alerts: list[Alert] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -48,6 +47,17 @@ class ScanResult:
         """Keep something a user should know, once."""
         if text not in self.notes:
             self.notes.append(text)
+
+    def add(self, share: ScanResult) -> None:
+        """Add the figures of a part of the same scan."""
+        for name in ("frames", "already_done", "detections", "placed", "findings", "permitted"):
+            setattr(self, name, getattr(self, name) + getattr(share, name))
+        self.alerts += share.alerts
+        self.skipped.update(share.skipped)
+        self.skips += share.skips[: KEPT_SKIPS - len(self.skips)]
+        self.cpu_seconds.update(share.cpu_seconds)
+        for note in share.notes:
+            self.note(note)
 
     @property
     def by_scene(self) -> dict[str, int]:
@@ -70,7 +80,6 @@ class ScanResult:
             "placed": self.placed,
             "findings": self.findings,
             "permitted": self.permitted,
-            "muted": self.muted,
             "alerts": len(self.alerts),
             "alerts_by_scene": self.by_scene,
             "alert_ids": [alert.alert_id for alert in self.alerts],

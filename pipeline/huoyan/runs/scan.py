@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 
 from huoyan import dispatch
 from huoyan.config import LoadedConfig
-from huoyan.errors import StorageError
-from huoyan.incidents.store import Store, open_store
-from huoyan.records import Observations, Skip, Unit
+from huoyan.incidents import Store, open_store
+from huoyan.records import Unit
 from huoyan.runs import engine
 from huoyan.runs.judge import Judge
 from huoyan.runs.prepare import locate_config, prepare
@@ -30,7 +29,6 @@ def scan(
     until: datetime | None = None,
     scenes: Sequence[str] = (),
     workers: int = 1,
-    again: bool = False,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Scan an imagery archive and put what it gives on the queue.
@@ -43,7 +41,6 @@ def scan(
         until: only frames before this time.
         scenes: only these scene ids; default those of the configuration.
         workers: processes that look; 1 stays in this process, 0 takes all cores.
-        again: forget which frames are done. Incidents and alerts stay and keep their ids.
         progress: called with frames done, frames expected and what is being looked at.
 
     Returns:
@@ -60,16 +57,13 @@ def scan(
     zone = ZoneInfo(loaded.config.county.timezone)
     found = discover(loaded, _aware(since, zone), _aware(until, zone))
     result = ScanResult(loaded.state, units=len(found.units))
-    for skip in found.skips:
-        result.skip(skip)
     for note in found.notes:
         result.note(note)
     with open_store(loaded.state) as store:
         dispatch.ensure_tables(store.connection)
-        if again:
-            with store.transaction():
-                store.forget_frames()
         judge = Judge(prepared, store, result)
+        for skip in found.skips:
+            judge.feed(skip)
         expected = sum(unit.expected for unit in found.units)
         tick = progress or (lambda done, total, what: None)
         try:
@@ -97,8 +91,6 @@ def _run(
     for unit, outcome in engine.run(settings, _work(units, store), min(workers, len(units) or 1)):
         if outcome is None:
             finished += unit.expected
-        elif isinstance(outcome, Skip):
-            result.skip(outcome)
         else:
             judge.feed(outcome)
         tick(max(finished, result.frames + result.already_done), expected, unit.path)

@@ -1,0 +1,79 @@
+"""Examining a county: every mistake of the configuration and of all that it names, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from huoyan import config as configuration
+from huoyan import registry as registries
+from huoyan.config import LoadedConfig
+from huoyan.errors import HuoyanError
+from huoyan.perception import models
+from huoyan.records import Unplaced
+from huoyan.runs.prepare import ground_of_camera, load_rules
+
+
+def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
+    """Examine a configuration.
+
+    Returns:
+        Mistakes, which would stop a run; warnings about what a run would have to do without; and counts of
+        what was found.
+    """
+    mistakes: list[str] = []
+    facts: dict[str, int] = {}
+
+    def attempt(make: Callable[[], None]) -> None:
+        try:
+            make()
+        except HuoyanError as error:
+            mistakes.extend(str(error).splitlines())
+
+    try:
+        loaded = configuration.load(path)
+    except HuoyanError as error:
+        return str(error).splitlines(), [], facts
+    attempt(lambda: facts.update(scenes=len(load_rules(loaded).scenes)))
+    attempt(lambda: facts.update(_registry_facts(loaded)))
+    for name in filter(
+        None, (loaded.config.models.site, loaded.config.models.street, loaded.config.models.change)
+    ):
+        folder = loaded.config.models.folder
+        verified = models.verify(name, loaded.resolve(folder) if folder else None)
+        mistakes += [f"{name}: {problem}" for problem in verified.problems]
+    warnings = _warnings(loaded, attempt)
+    facts["cameras"] = len(loaded.config.cameras)
+    return list(dict.fromkeys(mistakes)), warnings, facts
+
+
+def _registry_facts(loaded: LoadedConfig) -> dict[str, int]:
+    registry = registries.load(loaded)
+    return {
+        "zones": len(registry.zones),
+        "permits": len(registry.permits),
+        "footprints": len(registry.footprints),
+        "vehicles": len(registry.vehicles or ()),
+    }
+
+
+def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None]) -> list[str]:
+    warnings: list[str] = []
+    if not loaded.archive.is_dir():
+        warnings.append(f"the archive {loaded.archive} is not there yet")
+    for camera in loaded.config.cameras:
+        folder = loaded.archive / (camera.archive or Path("camera") / camera.id)
+        if loaded.archive.is_dir() and not folder.exists():
+            warnings.append(f"camera {camera.id}: {folder} is not there")
+
+        def calibrated(camera: configuration.Camera = camera) -> None:
+            ground = ground_of_camera(camera, loaded)
+            if isinstance(ground, Unplaced):
+                warnings.append(f"camera {camera.id}: {ground.reason}: what it sees gets no place on the map")
+
+        attempt(calibrated)
+    if loaded.config.registry.zones is None:
+        warnings.append("no zones: every place is watched for every scene")
+    if loaded.config.registry.permits is None:
+        warnings.append("no permits: nothing is lawful")
+    return warnings

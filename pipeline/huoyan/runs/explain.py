@@ -1,0 +1,162 @@
+"""The way one frame takes: what is seen, where it is placed, which rules hold, what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from huoyan import incidents, scenes
+from huoyan.config import LoadedConfig
+from huoyan.errors import SourceError, StorageError
+from huoyan.incidents import Store
+from huoyan.records import Detection, Finding, Observation, Observations, Placement, Skip, Unit
+from huoyan.runs.judge import context
+from huoyan.runs.look import Eyes, look_unit
+from huoyan.runs.picture import annotated
+from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.sources import discover
+
+Story = dict[str, Any]
+
+
+def explain(
+    frames: Sequence[str | Path],
+    config: str | Path | LoadedConfig,
+    *,
+    state: Path | None = None,
+    picture: Path | None = None,
+) -> list[Story]:
+    """Explain frames of a county's archive as a scan would judge them now; nothing is written to the state.
+
+    Args:
+        frames: files of the archive; of a video or raster every frame is explained.
+        config: the county.
+        state: folder of the state whose memory and incidents count; default that of the configuration.
+        picture: where to write the annotated picture of the first frame.
+
+    Returns:
+        A story a frame, as JSON values: the frame, its detections with place, the steps of every rule that
+        asked for one of them, and the outcome.
+
+    Raises:
+        SourceError: a file is not in the archive or cannot be read.
+        ConfigError: the configuration holds mistakes.
+    """
+    loaded = config if isinstance(config, LoadedConfig) else locate_config(Path(config), state)
+    prepared = prepare(loaded)
+    eyes = Eyes(replace(prepared.settings, keep_uncertain=True))
+    with incidents.open_store(loaded.state, exclusive=False) as store:
+        stories: list[Story] = []
+        for seen in _look(frames, loaded, eyes):
+            stories.append(_story(seen, prepared, store))
+            if picture is not None and len(stories) == 1:
+                annotated(seen, prepared, picture)
+    return stories
+
+
+def _look(frames: Sequence[str | Path], loaded: LoadedConfig, eyes: Eyes) -> Iterable[Observations]:
+    found = discover(loaded)
+    by_path: dict[Path, list[Unit]] = {}
+    for unit in found.units:
+        by_path.setdefault(Path(unit.path).resolve(), []).append(unit)
+    skipped = {Path(skip.path).resolve(): skip for skip in found.skips}
+    for frame in frames:
+        path = Path(frame).resolve()
+        if path in skipped:
+            raise SourceError(skipped[path].reason, code=skipped[path].code)
+        if path not in by_path:
+            raise SourceError(
+                "is not among the pictures of the archive",
+                subject=str(frame),
+                hint=f"the archive is {loaded.archive}",
+                code="not_in_archive",
+            )
+        for unit in by_path[path]:
+            for seen in look_unit(eyes, unit, frozenset()):
+                if isinstance(seen, Skip):
+                    raise SourceError(seen.reason, code=seen.code)
+                yield seen
+
+
+def _story(seen: Observations, prepared: Prepared, store: Store) -> Story:
+    sure = replace(seen, items=tuple(item for item in seen.items if not item.detection.attributes.get("uncertain")))
+    judgement = scenes.judge(sure, context(prepared), store.load_memory(), trace=True)
+    frame = seen.frame
+    return {
+        "frame": frame.frame_id,
+        "source": frame.source_id,
+        "path": frame.path,
+        "time": frame.time.isoformat(),
+        "time_from": frame.time_from,
+        "size": list(frame.size),
+        "night": seen.night,
+        "notes": list(seen.notes),
+        "judged_before": store.is_done(frame.frame_id),
+        "detections": [_seen(item) for item in seen.items],
+        "trace": [
+            f"{'holds' if step.held else 'fails'}: {step.alternative} {step.condition}: {step.detail}"
+            + (f" [{', '.join(sure.items[i].detection.label for i in step.observations)}]" if step.observations else "")
+            for step in judgement.steps
+        ],
+        "outcome": _outcome(judgement.findings, store) or ["no scene holds: nothing is told"],
+    }
+
+
+def _outcome(findings: Sequence[Finding], store: Store) -> list[str]:
+    """What would become of the findings: tried out in a transaction that is undone."""
+    lines = [
+        f"{finding.scene} ({finding.stage}): permitted by {finding.permit.permit_id or finding.permit.note}"
+        for finding in findings
+        if finding.permit.result == "covered"
+    ]
+    open_ones = [finding for finding in findings if finding.permit.result != "covered"]
+    try:
+        with store.transaction():
+            told = {(r.incident.scene, r.finding.stage): r for r in incidents.associate(store, open_ones)}
+            for finding in open_ones:
+                revision = told.get((finding.scene, finding.stage))
+                if revision is not None:
+                    lines.append(
+                        f"{finding.scene} ({finding.stage}): alert, revision {revision.incident.revision} of incident"
+                        f" {revision.incident.incident_id} ({revision.why})"
+                    )
+                else:
+                    lines.append(f"{finding.scene} ({finding.stage}): already told or muted, nothing new")
+            raise _Undo
+    except _Undo:
+        return lines
+
+
+class _Undo(StorageError):
+    """Ends a transaction that must leave nothing behind."""
+
+    def __init__(self) -> None:
+        super().__init__("undone")
+
+
+def _seen(item: Observation) -> Story:
+    detection, place = item.detection, item.place
+    return {
+        "label": detection.label,
+        "score": round(detection.score, 4),
+        "box": [round(value, 1) for value in detection.box],
+        "text": detection.text,
+        "attributes": dict(detection.attributes),
+        "looked_again": _looked_again(detection),
+        "place": {"lon": place.lon, "lat": place.lat, "error_m": round(place.error_m, 2), "method": place.method}
+        if isinstance(place, Placement)
+        else {"reason": place.reason},
+        "place_text": f"{place.lon:.6f}, {place.lat:.6f} ± {place.error_m:.1f} m ({place.method})"
+        if isinstance(place, Placement)
+        else f"no place: {place.reason}",
+    }
+
+
+def _looked_again(detection: Detection) -> str:
+    first, second = detection.attributes.get("first_score"), detection.attributes.get("second_score")
+    text = "" if first is None or second is None else f"; looked twice: {first:.2f}, then {second:.2f}"
+    if detection.attributes.get("uncertain"):
+        text += "; below its threshold, not judged"
+    return text
