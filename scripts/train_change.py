@@ -1,0 +1,226 @@
+"""Train the change detector, judge it on held-back places, export it with its card.
+
+    python scripts/train_change.py train  scripts/configs/change.yaml --data DATA --weights FOLDER --work WORK
+    python scripts/train_change.py export scripts/configs/change.yaml --data DATA --work WORK --to MODEL.onnx
+    python scripts/train_change.py sheets scripts/configs/change.yaml --data DATA --work WORK
+
+Needs the `train` extra. See docs/models.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import math
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+
+from training import change_data, change_net, change_scoring, export
+
+Floats = npt.NDArray[np.float32]
+
+
+def say(text: str) -> None:
+    print(f"{dt.datetime.now(tz=dt.UTC):%H:%M:%S} {text}", flush=True)
+
+
+def train(config: dict[str, Any], args: argparse.Namespace) -> None:
+    """Train until the epochs or the hours are over; the learning rate falls along a cosine to the end."""
+    own = config["train"]
+    torch.manual_seed(own["seed"])
+    rng = random.Random(own["seed"])
+    pairs = change_data.collect(config, args.data)
+    parts = {split: [p for p in pairs if p.split == split] for split in ("train", "val")}
+    say(f"{len(parts['train'])} pairs to train, {len(parts['val'])} held back")
+    net = change_net.ChangeNet()
+    done, best = 0, -1.0
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": net.stages.parameters(), "lr": own["encoder_lr"]},
+            {
+                "params": [p for n, p in net.named_parameters() if not n.startswith("stages.")],
+                "lr": own["lr"],
+            },
+        ],
+        weight_decay=own["weight_decay"],
+    )
+    rates = [group["lr"] for group in optimiser.param_groups]
+    last = args.work / "last.pt"
+    if args.resume:
+        saved = torch.load(last, weights_only=True)
+        net.load_state_dict(saved["net"])
+        optimiser.load_state_dict(saved["optimiser"])
+        done, best = saved["epochs"], saved["best"]
+    else:
+        say(f"{net.load_encoder(args.weights / config['weights'])} tensors of the encoder loaded")
+    started = time.monotonic()
+    args.work.mkdir(parents=True, exist_ok=True)
+    for number in range(done, args.epochs):
+        # Progress counts in time where a time is set, so that the rate is low when the time is over.
+        spent = (time.monotonic() - started) / 3600
+        progress = max(number / args.epochs, spent / args.hours if args.hours else 0.0)
+        if progress >= 1:
+            break
+        factor = (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2) * (0.3 if number == 0 else 1.0)
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        mean = _one_epoch(net, optimiser, change_data.epoch(parts["train"], rng), config, rng)
+        say(f"epoch {number + 1}: loss {mean:.3f}, {time.monotonic() - started:.0f} s")
+        state = {"net": net.state_dict(), "epochs": number + 1, "seconds": time.monotonic() - started}
+        if (number + 1) % config["judge"]["every"] == 0:
+            threshold, numbers = change_scoring.choose(predict(net, parts["val"]), parts["val"])
+            say(f"held back: threshold {threshold}, {json.dumps(numbers)}")
+            if numbers["all"]["f1"] > best:
+                best = numbers["all"]["f1"]
+                torch.save(state, args.work / "best.pt")
+        torch.save({**state, "optimiser": optimiser.state_dict(), "best": best}, last)
+
+
+def _one_epoch(
+    net: change_net.ChangeNet,
+    optimiser: torch.optim.Optimizer,
+    pairs: Sequence[change_data.Pair],
+    config: dict[str, Any],
+    rng: random.Random,
+) -> float:
+    own = config["train"]
+    net.train()
+    losses = []
+    for start in range(0, len(pairs) - own["batch"] + 1, own["batch"]):
+        parts = [
+            change_data.augment(pair, own["crop"], own["crops_on_change"], config["gsd_m"], rng)
+            for pair in pairs[start : start + own["batch"]]
+        ]
+        before, after, changed = (np.stack(column) for column in zip(*parts, strict=True))
+        value = change_net.loss(
+            net(_tensor(before), _tensor(after)), torch.from_numpy(changed).float(), own["positive_weight"]
+        )
+        optimiser.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimiser.step()
+        losses.append(float(value.detach()))
+    return float(np.mean(losses))
+
+
+def _tensor(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+
+
+def predict(net: change_net.ChangeNet, pairs: Sequence[change_data.Pair]) -> list[Floats]:
+    """Probability of change of each pair, [H, W]."""
+    graph = change_net.ChangeGraph(net)
+    with torch.inference_mode():
+        return [
+            graph(torch.from_numpy(p.before[None]), torch.from_numpy(p.after[None]))[0].numpy() for p in pairs
+        ]
+
+
+def _checkpoint(args: argparse.Namespace) -> tuple[change_net.ChangeNet, dict[str, Any]]:
+    saved = torch.load(args.checkpoint or args.work / "best.pt", weights_only=True)
+    net = change_net.ChangeNet()
+    net.load_state_dict(saved["net"])
+    return net, saved
+
+
+def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
+    """Export the best checkpoint, choose its threshold on held-back places, measure on the test tiles."""
+    net, saved = _checkpoint(args)
+    axes = {0: "n", 1: "height", 2: "width"}
+    sizes = ((256, 256), (512, 352), (64, 96))
+    worst = export.write(change_net.ChangeGraph(net), ("before", "after"), "change", axes, args.to, sizes)
+    say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
+    pairs = change_data.collect(config, args.data)
+    held, test = ([p for p in pairs if p.split == split] for split in ("val", "test"))
+    threshold, numbers = change_scoring.choose(predict(net, held), held)
+    card = {
+        "name": config["name"],
+        "version": args.version,
+        "task": "change",
+        "summary": config["summary"],
+        "input": {"gsd_m": config["gsd_m"]},
+        "thresholds": {"default": threshold},
+        "figures": {
+            "measure": "pixel precision, recall and F1, pooled; threshold: the best on held-back places",
+            "held_back": numbers,
+            "test": change_scoring.measure(predict(net, test), test, threshold),
+            "tensor": {"layout": "NHWC", "colour": "RGB", "dtype": "uint8", "stride": 32, "tile": 256},
+            "training": {
+                "script": "scripts/train_change.py",
+                "config": f"scripts/configs/{args.config.name}",
+                "weights": config["weights"],
+                "epochs": saved["epochs"],
+                "seconds": round(saved["seconds"]),
+                "seed": config["train"]["seed"],
+                "parity": float(f"{worst:.1g}"),
+            },
+        },
+        "data": [entry["folder"] for entry in config["sets"]],
+        "limits": config.get("limits", ""),
+        "made_by": "scripts/train_change.py",
+        "date": dt.date.today().isoformat(),
+        "licence": config.get("licence", "AGPL-3.0-only"),
+    }
+    say(export.write_card(card, args.to).read_text(encoding="utf-8"))
+
+
+def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
+    """Rows of before, after, probability and truth: test pairs from the most change to none."""
+    net, _ = _checkpoint(args)
+    pairs = [p for p in change_data.collect(config, args.data) if p.split in ("val", "test")]
+    pairs = sorted(pairs, key=lambda p: -int(p.changed.sum()))
+    pairs = pairs[:: max(1, len(pairs) // 48)]
+    folder = args.work / "sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(pairs), 12):
+        part = pairs[start : start + 12]
+        rows = []
+        for pair, chance in zip(part, predict(net, part), strict=True):
+            grey = np.repeat((chance * 255).astype(np.uint8)[..., None], 3, axis=2)
+            truth = np.repeat(pair.changed[..., None].astype(np.uint8) * 255, 3, axis=2)
+            row = np.concatenate([pair.before, pair.after, grey, truth], axis=1)
+            rows.append(
+                cv2.putText(row, pair.name, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 0), 1)
+            )
+        left, right = rows[: len(rows) // 2], rows[len(rows) // 2 : len(rows) // 2 * 2]
+        sheet = np.concatenate([np.concatenate(left), np.concatenate(right)], axis=1)
+        path = folder / f"change_{start // 12}.png"
+        cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        say(str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("train", "export", "sheets"))
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--weights", type=Path, default=Path(), help="folder of the base weights")
+    parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--hours", type=float, help="stop after this time")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="to export; default the best one")
+    parser.add_argument("--to", type=Path, help="ONNX file to write")
+    parser.add_argument("--version", default="0.1.0")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
+    {"train": train, "export": export_model, "sheets": draw_sheets}[args.command](config, args)
+
+
+if __name__ == "__main__":
+    main()
