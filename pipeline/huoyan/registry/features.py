@@ -97,10 +97,11 @@ def position_fault(lon: float, lat: float) -> str | None:
 
 def shape_fault(geometry: BaseGeometry) -> str | None:
     """What is wrong with the shape of a geometry, if anything (crossing itself, no area)."""
+    if not geometry.is_valid:
+        reason = shapely.is_valid_reason(geometry)
+        return "has no area" if "Too few points" in reason else f"not a valid {geometry.geom_type}: {reason}"
     if geometry.is_empty or (geometry.geom_type.endswith("Polygon") and geometry.area == 0):
         return "has no area"
-    if not geometry.is_valid:
-        return f"not a valid {geometry.geom_type}: {shapely.is_valid_reason(geometry)}"
     return None
 
 
