@@ -16,6 +16,9 @@ from huoyan.scenes.memory import Memory
 from huoyan.scenes.relations import Zoning
 from huoyan.scenes.trace import Step, Trace
 
+EXPLAINED_M = 200.0
+"""An explanation names the zones that a place misses by no more than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeContext:
@@ -142,7 +145,8 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
     if spot is None and (rule.needs_place or evidence.ground != "any"):
         note(alternative.key, "place", False, f"not placed: {getattr(place, 'reason', '')}", who)
         return None
-    zoning = relations.zoning(alternative.scene, rule, place, spot, registry, state.watched)
+    around = EXPLAINED_M if state.trace.wanted else 0.0
+    zoning = relations.zoning(alternative.scene, rule, place, spot, registry, state.watched, around)
     note(alternative.key, "zone", zoning.held, zoning.detail, who)
     if not zoning.held:
         return None

@@ -29,7 +29,13 @@ class Zoning:
 
 
 def zoning(
-    scene: str, rule: SceneRule, place: Place, spot: Spot | None, registry: Registry, watched: Collection[str]
+    scene: str,
+    rule: SceneRule,
+    place: Place,
+    spot: Spot | None,
+    registry: Registry,
+    watched: Collection[str],
+    around_m: float = 0.0,
 ) -> Zoning:
     """Put the zone conditions of a scene to a place.
 
@@ -40,6 +46,7 @@ def zoning(
         spot: `place` in the registry's plane, where there is one.
         registry: the county's registers.
         watched: zones that the source watches; empty for all.
+        around_m: zones so near are named where the condition fails; this changes no answer.
     """
     if not rule.zones:
         inside = tuple(m.zone.id for m in registry.zones_near(spot) if m.share >= 0.5) if spot else ()
@@ -51,7 +58,7 @@ def zoning(
         )
     if spot is None:
         return _by_source(scene, rule, place, registry, watched)
-    return _by_place(scene, rule, spot, registry, watched)
+    return _by_place(scene, rule, spot, registry, watched, around_m)
 
 
 def on_footprint(spot: Spot, registry: Registry) -> tuple[str | None, float]:
@@ -82,9 +89,9 @@ def _by_source(
 
 
 def _by_place(
-    scene: str, rule: SceneRule, spot: Spot, registry: Registry, watched: Collection[str]
+    scene: str, rule: SceneRule, spot: Spot, registry: Registry, watched: Collection[str], around_m: float
 ) -> Zoning:
-    reach = max(condition.metres for condition in rule.zones)
+    reach = max(around_m, *(condition.metres for condition in rule.zones))
     held: list[tuple[str, float]] = []
     missed: list[str] = []
     for match in registry.zones_near(spot, reach):
