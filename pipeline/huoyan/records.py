@@ -343,6 +343,10 @@ class Unit(Protocol):
     @property
     def path(self) -> str: ...
 
+    @property
+    def expected(self) -> int:
+        """About how many frames it gives, for progress."""
+
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
         """The frames in time order; frames whose id is in `skip` are not decoded. Never raises SourceError."""
 

@@ -81,7 +81,9 @@ def _look(frames: Sequence[str | Path], loaded: LoadedConfig, eyes: Eyes) -> Ite
 
 
 def _story(seen: Observations, prepared: Prepared, store: Store) -> Story:
-    sure = replace(seen, items=tuple(item for item in seen.items if not item.detection.attributes.get("uncertain")))
+    sure = replace(
+        seen, items=tuple(item for item in seen.items if not item.detection.attributes.get("uncertain"))
+    )
     judgement = scenes.judge(sure, context(prepared), store.load_memory(), trace=True)
     frame = seen.frame
     return {
@@ -97,7 +99,11 @@ def _story(seen: Observations, prepared: Prepared, store: Store) -> Story:
         "detections": [_seen(item) for item in seen.items],
         "trace": [
             f"{'holds' if step.held else 'fails'}: {step.alternative} {step.condition}: {step.detail}"
-            + (f" [{', '.join(sure.items[i].detection.label for i in step.observations)}]" if step.observations else "")
+            + (
+                f" [{', '.join(sure.items[i].detection.label for i in step.observations)}]"
+                if step.observations
+                else ""
+            )
             for step in judgement.steps
         ],
         "outcome": _outcome(judgement.findings, store) or ["no scene holds: nothing is told"],
@@ -145,7 +151,12 @@ def _seen(item: Observation) -> Story:
         "text": detection.text,
         "attributes": dict(detection.attributes),
         "looked_again": _looked_again(detection),
-        "place": {"lon": place.lon, "lat": place.lat, "error_m": round(place.error_m, 2), "method": place.method}
+        "place": {
+            "lon": place.lon,
+            "lat": place.lat,
+            "error_m": round(place.error_m, 2),
+            "method": place.method,
+        }
         if isinstance(place, Placement)
         else {"reason": place.reason},
         "place_text": f"{place.lon:.6f}, {place.lat:.6f} ± {place.error_m:.1f} m ({place.method})"

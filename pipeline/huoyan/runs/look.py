@@ -20,6 +20,7 @@ from huoyan.records import (
     Image,
     Observation,
     Observations,
+    Place,
     RasterGrid,
     Skip,
     Unit,
@@ -58,9 +59,11 @@ class Eyes:
 
     def __init__(self, settings: LookSettings) -> None:
         self.settings = settings
-        options = {"folder": settings.models_folder, "threads": settings.threads}
-        self.detectors = [Detector(name, **options) for name in settings.detectors]
-        self.change = ChangeDetector(settings.change, **options) if settings.change else None
+        folder, threads = settings.models_folder, settings.threads
+        self.detectors = [Detector(name, folder=folder, threads=threads) for name in settings.detectors]
+        self.change = (
+            ChangeDetector(settings.change, folder=folder, threads=threads) if settings.change else None
+        )
 
     def look(self, frame: Frame, tracker: Tracker | None = None) -> Observations | Skip:
         """Look at one frame.
@@ -155,7 +158,7 @@ def _marked(detection: Detection, detector: Detector) -> Detection:
     return replace(detection, attributes={**detection.attributes, "uncertain": True})
 
 
-def _place(ground: Ground, detection: Detection, size: tuple[int, int]) -> georef.Place:
+def _place(ground: Ground, detection: Detection, size: tuple[int, int]) -> Place:
     try:
         return georef.place(ground, detection, size)
     except GeoreferenceError as error:

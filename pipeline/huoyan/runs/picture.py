@@ -32,7 +32,9 @@ def annotated(seen: Observations, prepared: Prepared, path: Path) -> None:
                 cv2.polylines(image, [np.array(ring).round().astype(np.int32)], True, _ZONE, thick)
     for item in seen.items:
         place = item.place
-        where = f" {place.lon:.5f},{place.lat:.5f} +-{place.error_m:.0f}m" if isinstance(place, Placement) else ""
+        where = (
+            f" {place.lon:.5f},{place.lat:.5f} +-{place.error_m:.0f}m" if isinstance(place, Placement) else ""
+        )
         _box(image, item.detection, f"{item.detection.label} {item.detection.score:.2f}{where}", thick)
     suffix = path.suffix.lower() if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else ".png"
     done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -54,5 +56,12 @@ def _box(image: Image, detection: Detection, text: str, thick: int) -> None:
     top = max(top, height + base)
     cv2.rectangle(image, (left, top - height - base), (left + width, top), colour, -1)
     cv2.putText(
-        image, text, (left, top - base // 2), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA
+        image,
+        text,
+        (left, top - base // 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        (255, 255, 255),
+        thick,
+        cv2.LINE_AA,
     )

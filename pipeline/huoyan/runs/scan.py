@@ -14,6 +14,7 @@ from huoyan.incidents import Store, open_store
 from huoyan.records import Unit
 from huoyan.runs import engine
 from huoyan.runs.judge import Judge
+from huoyan.runs.look import LookSettings
 from huoyan.runs.prepare import locate_config, prepare
 from huoyan.runs.result import ScanResult
 from huoyan.sources import discover
@@ -78,7 +79,7 @@ def scan(
 
 
 def _run(
-    settings: engine.LookSettings,
+    settings: LookSettings,
     units: Sequence[Unit],
     workers: int,
     store: Store,
