@@ -75,7 +75,7 @@ def still(
     notes = list(meta.notes) if kind == "camera" else []
     if time_from == "mtime":
         notes.append("the time is the file's date of change: no EXIF time, and the name shows none")
-    unit = StillUnit(str(path), source_id, kind, time, time_from, meta.size, notes=tuple(notes))
+    unit = StillUnit(str(path), source_id, kind, time, time_from, meta.upright, notes=tuple(notes))
     if kind == "drone":
         pose = drone.from_metadata(meta)
         unit = replace(unit, ground=pose, notes=(*notes, *pose.notes))
@@ -157,7 +157,7 @@ def video_unit(
         info.size,
         max(every_s, 0.001),
         info.duration_s,
-        str(told) if told else None,
+        telemetry=str(told) if told else None,
         notes=notes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,7 @@ def find(folder: Path, loaded: LoadedConfig, found: Found) -> None:
     for one in dated:
         by_label[one.label].append(one)
     labels = sorted(by_label, key=lambda label: (by_label[label][0].time, label))
-    wanted = settings.pairs or list(zip(labels, labels[1:], strict=False))
+    wanted = settings.pairs or list(pairwise(labels))
     compared: set[str] = set()
     for earlier, later in wanted:
         missing = [label for label in (earlier, later) if label not in by_label]

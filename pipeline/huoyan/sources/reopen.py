@@ -27,9 +27,9 @@ def reopen(ref: FrameRef, role: Literal["now", "before"] = "now") -> Image:
     if role == "before":
         raise SourceError("has no earlier date", subject=ref.path, code="no_before")
     if "pts" in ref.locator:
-        from huoyan.sources.video import decode_at
+        from huoyan.sources.decoding import decode_one
 
-        return decode_at(ref.path, int(ref.locator["pts"]))
+        return decode_one(ref.path, int(ref.locator["pts"]), int(ref.locator["key"]))
     from huoyan.sources.stills import decode
 
     return decode(ref.path)

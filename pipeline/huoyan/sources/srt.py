@@ -2,7 +2,8 @@
 
 Three families: brackets with named values (`[latitude: ..] [rel_alt: .. abs_alt: ..]`), the functions
 `GPS(..) BAROMETER:.. HOME(..)`, and the comma list `F/2.8, SS .., GPS (..), H ..m, G.PRY (..)`. The order of
-the two coordinates in `GPS` depends on the dialect, see `_gps`.
+the two coordinates in `GPS` depends on the dialect, see `_latitude_first`. A file of no known dialect gives
+blocks without a position, never a guessed one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from huoyan.errors import BadMetadata, UnreadableFile
+from huoyan.errors import BadMetadata
+from huoyan.sources import files
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
 _CLOCK = re.compile(r"(\d+):(\d{2}):(\d{2})[,.](\d{1,3})\s*-->")
@@ -22,12 +24,14 @@ _DATE = re.compile(
     r"(\d{4})[-.](\d{1,2})[-.](\d{1,2}) +(\d{1,2}):(\d{2}):(\d{2})(?:[.,](\d{1,3}))?(?:,(\d{3}))?"
 )
 _NAMED = re.compile(rf"\b([a-z_]+)\s*:\s*({_NUMBER})")
-_GPS = re.compile(rf"\bGPS\s*\(\s*({_NUMBER})\s*,\s*({_NUMBER})(?:\s*,\s*({_NUMBER})\s*(M)?)?")
-_BAROMETER = re.compile(rf"\bBAROMETER\s*([:(])\s*({_NUMBER})\s*M?")
+_GPS = re.compile(rf"\bGPS\s*\(\s*({_NUMBER})\s*,\s*({_NUMBER})(?:\s*,\s*({_NUMBER}\s*M?))?\s*\)")
+_BAROMETER = re.compile(rf"\bBAROMETER\s*[:(]\s*({_NUMBER})\s*M?")
 _HB = re.compile(rf"\bHb:\s*({_NUMBER})")
 _H = re.compile(rf"(?<![.\w])H\s+({_NUMBER})\s*m")
 _PRY = re.compile(rf"\bG\.PRY\s*\(\s*({_NUMBER})°?,\s*({_NUMBER})°?,\s*({_NUMBER})")
 _BLOCK = re.compile(r"(?m)^\s*\d+\s*$")
+REACH_S = 2.0
+"""Telemetry further from a frame than this says nothing about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,7 @@ def read(path: Path) -> list[Telemetry]:
         UnreadableFile: the file cannot be read.
         BadMetadata: it holds not one block.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UnreadableFile(f"cannot be read: {error.strerror}", subject=str(path)) from error
-    found = parse(text)
+    found = parse(files.read_bytes(path).decode("utf-8-sig", errors="replace"))
     if not found:
         raise BadMetadata(
             "holds no telemetry", subject=str(path), code="no_telemetry", hint="expected a DJI .SRT"
@@ -70,20 +70,23 @@ def read(path: Path) -> list[Telemetry]:
 
 def parse(text: str) -> list[Telemetry]:
     """The blocks of a telemetry text, see `read`."""
-    blocks = [block for block in _BLOCK.split(text.replace("\r", "")) if block.strip()]
-    found: list[Telemetry] = []
-    for index, block in enumerate(blocks):
-        one = _block(block)
-        if one is None:
-            continue
-        last = index == len(blocks) - 1
-        if last and found and _poorer(one, found[-1]):
-            continue
-        found.append(one)
+    blocks = [block.strip() for block in _BLOCK.split(text.replace("\r", "")) if block.strip()]
+    if len(blocks) > 1 and _ending(blocks[-1]) != _ending(blocks[-2]):
+        # Cut in the middle: its last number may have lost digits.
+        blocks.pop()
+    latitude_first = _latitude_first(text)
+    found = [one for block in blocks if (one := _block(block, latitude_first)) is not None]
+    if len(found) > 1 and _poorer(found[-1], found[-2]):
+        found.pop()
     return _timed(found)
 
 
-def _block(block: str) -> Telemetry | None:
+def _ending(block: str) -> str:
+    """The last characters of a block, all digits alike."""
+    return re.sub(r"\d", "0", block[-2:])
+
+
+def _block(block: str, latitude_first: bool) -> Telemetry | None:
     clock, date = _CLOCK.search(block), _DATE.search(block)
     if clock is None and date is None:
         return None
@@ -92,7 +95,7 @@ def _block(block: str) -> Telemetry | None:
         hours, minutes, seconds, fraction = clock.groups()
         at = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction) / 10 ** len(fraction)
     named = {key: float(value) for key, value in _NAMED.findall(block)}
-    lon, lat = _coordinates(block, named)
+    lon, lat = _coordinates(block, named, latitude_first)
     pitch, roll, yaw = _angles(block, named)
     return Telemetry(
         at,
@@ -112,47 +115,56 @@ def _date(match: re.Match[str] | None) -> datetime | None:
     if match is None:
         return None
     *parts, milli, micro = match.groups()
+    year, month, day, hour, minute, second = (int(part) for part in parts)
     try:
-        return datetime(*(int(p) for p in parts), int((milli or "0").ljust(3, "0")) * 1000 + int(micro or 0))  # type: ignore[arg-type, call-arg]
+        start = datetime(year, month, day, hour, minute, second)
     except ValueError:
         return None
+    return start + timedelta(milliseconds=int((milli or "0").ljust(3, "0")), microseconds=int(micro or 0))
 
 
-def _coordinates(block: str, named: dict[str, float]) -> tuple[float | None, float | None]:
+def _coordinates(
+    block: str, named: dict[str, float], latitude_first: bool
+) -> tuple[float | None, float | None]:
+    """(lon, lat), or Nones where there is no fix."""
     lat = named.get("latitude")
     lon = named.get("longitude", named.get("longtitude"))
     if lat is None or lon is None:
-        lon, lat = _gps(block)
-    if lon is None or lat is None or (lon == 0 and lat == 0) or abs(lat) > 90 or abs(lon) > 180:
+        match = _GPS.search(block)
+        if match is None:
+            return None, None
+        first, second = float(match[1]), float(match[2])
+        lon, lat = (second, first) if latitude_first else (first, second)
+    if (lon == 0 and lat == 0) or abs(lat) > 90 or abs(lon) > 180:
         return None, None
     return lon, lat
 
 
-def _gps(block: str) -> tuple[float | None, float | None]:
-    """(lon, lat) of a GPS function.
+def _latitude_first(text: str) -> bool:
+    """Whether the `GPS(..)` of a file holds latitude before longitude.
 
-    Old consumer drones write longitude first; the Matrice (heights with an M) and files with BAROMETER(..)
-    write latitude first. A first number that cannot be a latitude settles it anyway.
+    Old consumer drones write longitude first, and a count of satellites third. Files whose third number is a
+    height (with a point or a unit: Matrice, Avata) write latitude first. A number beyond 90 settles it for
+    the
+    whole file, because it can be no latitude.
     """
-    match = _GPS.search(block)
-    if match is None:
-        return None, None
-    first, second = float(match[1]), float(match[2])
-    barometer = _BAROMETER.search(block)
-    latitude_first = match[4] == "M" or (barometer is not None and barometer[1] == "(")
-    if latitude_first and abs(first) <= 90:
-        return second, first
-    return first, second
+    found = _GPS.findall(text)
+    if any(abs(float(first)) > 90 for first, _, _ in found):
+        return False
+    if any(abs(float(second)) > 90 for _, second, _ in found):
+        return True
+    return any("." in third or "M" in third for _, _, third in found)
 
 
 def _height(block: str, named: dict[str, float]) -> float | None:
     if "rel_alt" in named:
         return named["rel_alt"]
-    for pattern, group in ((_BAROMETER, 2), (_HB, 1), (_H, 1)):
+    for pattern in (_BAROMETER, _HB, _H):
         match = pattern.search(block)
         if match:
-            return float(match[group])
-    # The Air 2 (SrtCnt) writes the height above take-off as [altitude: ..]; with FrameCnt it is above the sea.
+            return float(match[1])
+    # The Air 2 (SrtCnt) writes the height above take-off as [altitude: ..]; with FrameCnt it is above the
+    # sea.
     return named.get("altitude") if "SrtCnt" in block else None
 
 
@@ -180,36 +192,40 @@ def _poorer(last: Telemetry, before: Telemetry) -> bool:
 
 
 def _timed(found: list[Telemetry]) -> list[Telemetry]:
-    """Blocks in time order; where there are no time codes, the drone's clock gives them."""
-    if found and any(one.at_s < 0 for one in found):
-        clocks = [one.clock for one in found]
-        first = next((clock for clock in clocks if clock), None)
+    """Blocks in time order; in a file without time codes the drone's clock gives them."""
+    coded = [one for one in found if one.at_s >= 0]
+    if not coded:
+        first = next((one.clock for one in found if one.clock), None)
         if first is None:
             return []
-        found = [
-            replace(one, at_s=(one.clock - first).total_seconds()) for one in found if one.clock is not None
-        ]
-    return sorted(found, key=lambda one: one.at_s)
+        coded = [replace(one, at_s=(one.clock - first).total_seconds()) for one in found if one.clock]
+    return sorted(coded, key=lambda one: one.at_s)
 
 
-def at(track: Sequence[Telemetry], seconds: float, reach_s: float = 2.0) -> Telemetry | None:
-    """What the drone reported at a moment of the video, interpolated; None further than `reach_s` away."""
-    if not track:
+def at(track: Sequence[Telemetry], seconds: float, reach_s: float = REACH_S) -> Telemetry | None:
+    """What the drone reported at a moment of the video, interpolated between the blocks around it.
+
+    Args:
+        track: as `read` gives it.
+        seconds: from the start of the video.
+        reach_s: how far away a block may be; blocks further apart than twice that are not interpolated.
+
+    Returns:
+        None where no block is within reach.
+    """
+    after = bisect_right(track, seconds, key=lambda one: one.at_s)
+    around = track[max(after - 1, 0) : after + 1]
+    if not around:
         return None
-    after = bisect_right([one.at_s for one in track], seconds)
-    if after == 0 or after == len(track):
-        nearest = track[0] if after == 0 else track[-1]
+    if len(around) == 1 or around[1].at_s - around[0].at_s > 2 * reach_s:
+        nearest = min(around, key=lambda one: abs(one.at_s - seconds))
         return nearest if abs(nearest.at_s - seconds) <= reach_s else None
-    a, b = track[after - 1], track[after]
-    span = b.at_s - a.at_s
-    if span > 2 * reach_s:
-        nearest = a if seconds - a.at_s <= b.at_s - seconds else b
-        return nearest if abs(nearest.at_s - seconds) <= reach_s else None
-    share = (seconds - a.at_s) / span if span > 0 else 0.0
+    a, b = around
+    share = (seconds - a.at_s) / (b.at_s - a.at_s)
     return replace(
         a,
         at_s=seconds,
-        lon=_between(a.lon, b.lon, share),
+        lon=_turn(a.lon, b.lon, share),
         lat=_between(a.lat, b.lat, share),
         height_m=_between(a.height_m, b.height_m, share),
         altitude_m=_between(a.altitude_m, b.altitude_m, share),
@@ -224,7 +240,7 @@ def _between(a: float | None, b: float | None, share: float) -> float | None:
 
 
 def _turn(a: float | None, b: float | None, share: float) -> float | None:
-    """Between two headings along the shorter way."""
+    """Between two angles along the shorter way."""
     if a is None or b is None:
         return a
     return (a + ((b - a + 180) % 360 - 180) * share + 180) % 360 - 180

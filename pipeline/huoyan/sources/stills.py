@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +11,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from huoyan.errors import FrameTooLarge, UnreadableFile
+from huoyan.errors import UnreadableFile
 from huoyan.records import Caption, Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
-from huoyan.sources.metadata import MAX_PIXELS
+from huoyan.sources import files, header, stretch
 
 STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+NO_CALIBRATION = Unplaced("no calibration")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ROTATE = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
+# A mirrored orientation is a flip (cv2.flip's code) after the rotation of another one.
+_MIRROR = {2: (1, 1), 4: (1, 0), 5: (6, 1), 7: (8, 1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,9 @@ class StillUnit:
     time_from: TimeFrom
     size: tuple[int, int]
     index: int = 0
-    ground: Ground = Unplaced("no calibration")
+    ground: Ground = NO_CALIBRATION
     captions: tuple[Caption, ...] = ()
     notes: tuple[str, ...] = ()
-    expected: int = 1
 
     @property
     def frame_id(self) -> str:
@@ -41,6 +47,11 @@ class StillUnit:
     @property
     def unit_id(self) -> str:
         return self.frame_id
+
+    @property
+    def expected(self) -> int:
+        """Frames to expect, for the progress bar."""
+        return 1
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
         """The one frame, unless it is in `skip`."""
@@ -57,59 +68,50 @@ class StillUnit:
 def decode(path: str | Path) -> Image:
     """Read a still as uint8 (height, width, 3), RGB, upright (its EXIF orientation applied).
 
-    Sixteen-bit pictures lose their lower byte, transparency is dropped, grey becomes three equal bands.
+    Pictures of more than 8 bits are stretched (see `stretch`), transparency is dropped, grey becomes three
+    equal bands.
 
     Raises:
         UnreadableFile: missing, empty, cut off or not a picture.
-        FrameTooLarge: more pixels than a still may have.
+        FrameTooLarge: more pixels than a still may have; nothing is decoded then.
     """
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise UnreadableFile("is not there", subject=str(path), code="missing") from error
-    except OSError as error:
+    data = files.read_bytes(path)
+    head = header.parse(io.BytesIO(data), str(path))
+    if _cut_off(data, head):
         raise UnreadableFile(
-            f"cannot be read: {error.strerror}", subject=str(path), code="unreadable"
-        ) from error
-    if not data:
-        raise UnreadableFile("is empty", subject=str(path), code="empty")
-    if _cut_off(data):
-        raise UnreadableFile("is cut off: the end is missing", subject=str(path), code="truncated")
+            "is cut off: its end is missing", subject=str(path), code="truncated", hint="copy it again"
+        )
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    if head.scan < 0:
+        flags |= cv2.IMREAD_ANYDEPTH
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, MemoryError) as error:
         raise UnreadableFile(f"cannot be decoded: {error}", subject=str(path), code="damaged") from error
-    if image is None:
+    if values is None:
         raise UnreadableFile("cannot be decoded", subject=str(path), code="damaged")
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise FrameTooLarge(f"has {image.shape[1]}x{image.shape[0]} pixels", subject=str(path))
-    return np.asarray(image, dtype=np.uint8)
+    return _upright(_eight_bit(values), head.orientation)
 
 
-def _cut_off(data: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end. Decoders fill the rest with grey and only warn on standard error."""
-    if data[:2] == b"\xff\xd8":
-        scan = _start_of_scan(data)
+def _eight_bit(values: npt.NDArray[np.generic]) -> Image:
+    if values.dtype == np.uint8:
+        return np.asarray(values, dtype=np.uint8)
+    bands = np.moveaxis(values, 2, 0)
+    valid = np.isfinite(bands).all(axis=0)
+    # One stretch for the three bands keeps their balance: a still's colours are meant to be compared.
+    low_high = stretch.measure(bands.reshape(1, -1, bands.shape[2]), np.tile(valid, (3, 1)))
+    return stretch.to_rgb(bands, low_high * 3)
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    rotation, flip = _MIRROR.get(orientation, (orientation, None))
+    turned = cv2.rotate(image, _ROTATE[rotation]) if rotation in _ROTATE else image
+    return np.asarray(turned if flip is None else cv2.flip(turned, flip), dtype=np.uint8)
+
+
+def _cut_off(data: bytes, head: header.Header) -> bool:
+    """Whether a JPEG or PNG lacks its end. Decoders fill it with grey and only warn on standard error."""
+    if head.scan >= 0:
         # In the scan every FF of the data is followed by 00, so FF D9 is the end and nothing else.
-        return scan < 0 or data.rfind(b"\xff\xd9") < scan
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return b"IEND" not in data[-64:]
-    return False
-
-
-def _start_of_scan(data: bytes) -> int:
-    """Offset of a JPEG's first scan, walking the segments (a thumbnail inside one has scans of its own)."""
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            return -1
-        marker = data[at + 1]
-        if marker == 0xFF:
-            at += 1
-        elif marker == 0xDA:
-            return at
-        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:
-            at += 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return -1
+        return data.rfind(b"\xff\xd9") < head.scan
+    return data.startswith(_PNG) and b"IEND" not in data[-64:]

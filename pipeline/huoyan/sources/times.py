@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from huoyan.records import TimeFrom
 
-# Years 2000-2099, so that serial numbers are not taken for dates; separators as cameras and recorders write them.
+# Years 2000-2099, so that serial numbers are not taken for dates; separators as cameras and recorders
+# write them.
 _STAMP = re.compile(
     r"(?<!\d)(20\d{2})[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
     r"[T_ .-]?([01]\d|2[0-3])[-_.:]?([0-5]\d)[-_.:]?([0-5]\d)(?:[.,_-]?(\d{3}))?(Z|[+-]\d{2}:?\d{2})?(?!\d)"
@@ -27,7 +28,7 @@ def from_pattern(stem: str, pattern: str, zone: ZoneInfo) -> datetime | None:
 
 
 def from_name(stem: str, zone: ZoneInfo) -> datetime | None:
-    """The time that a file name shows in one of the usual forms (20260312T083000+0800, 2026-03-12_08-30-00)."""
+    """The time that a name shows in a usual form (20260312T083000+0800, 2026-03-12_08-30-00), in UTC."""
     match = _STAMP.search(stem)
     if match is None:
         return None

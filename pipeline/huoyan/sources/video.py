@@ -1,30 +1,43 @@
-"""Videos: frames at an interval, decoded by PyAV; a damaged one gives what it still holds."""
+"""Videos as units of work: frames at an interval; a damaged video gives what it still holds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import av
-import numpy as np
-from av.error import FFmpegError
 
-from huoyan.errors import BadMetadata, UnreadableFile
+from huoyan.errors import SourceError
 from huoyan.records import Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
-from huoyan.sources import drone, srt, times
+from huoyan.sources import decoding, drone, srt, times
+from huoyan.sources.decoding import Faults, Planned
+from huoyan.sources.stills import NO_CALIBRATION
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mov", ".avi", ".mkv", ".flv", ".ts", ".m4v", ".h264", ".h265", ".mpg", ".webm"}
+    {
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".flv",
+        ".ts",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".h264",
+        ".h265",
+    }
 )
-# From this interval on it is cheaper to jump to the key frame before the next moment than to decode all between.
-_JUMP_FROM_S = 5.0
-_MOST_FAULTS = 200
+# Frames of videos are numbered from here on, so that none has the id of a still of the same moment.
+_FIRST_INDEX = 1_000_000
+_FIRST_YEAR = 1990
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class VideoUnit:
     size: tuple[int, int]
     sampling_s: float
     duration_s: float | None
+    index: int = 0
+    """Tells videos of the same source and start apart."""
     telemetry: str | None = None
     """Path of the `.SRT` beside a drone's video."""
     since: datetime | None = None
@@ -56,71 +71,88 @@ class VideoUnit:
 
     @property
     def unit_id(self) -> str:
-        return frame_id(self.source_id, self.start, -1)
+        return frame_id(self.source_id, self.start, -1 - self.index)
 
     @property
     def expected(self) -> int:
-        return 1 if not self.duration_s else int(self.duration_s / self.sampling_s) + 1
+        """Frames to expect, for the progress bar; 1 where the header does not tell the length."""
+        if not self.duration_s:
+            return 1
+        end = self.start + timedelta(seconds=self.duration_s)
+        first = max(self.start, self.since) if self.since else self.start
+        last = min(end, self.until) if self.until else end
+        return max(1, int((last - first).total_seconds() / self.sampling_s) + 1)
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
-        """Sampled frames in time order, then what was wrong with the video. `skip` is not used: tracks need
-        their past."""
-        track, notes = self._track()
-        count = 0
-        faults: list[str] = []
+        """Sampled frames in time order, then what was wrong with the video.
+
+        Tracks need their past, so a video that still has a frame to look at gives all of them again, those in
+        `skip` too; one that has none is not decoded.
+        """
+        faults = Faults()
+        given = 0
         try:
-            with _open(self.path) as container:
-                for frame, seconds in _sampled(container, self.sampling_s, self.duration_s, faults):
-                    made = self._frame(frame, seconds, count, track, notes)
-                    count += 1
-                    if made is not None:
-                        yield made
-        except UnreadableFile as error:
+            planned = {
+                one.pts: one for one in decoding.plan(self.path, self.sampling_s, faults) if self._wanted(one)
+            }
+            todo = any(self._id(one) not in skip for one in planned.values())
+            if todo:
+                track, notes = self._track()
+                for pts, image in decoding.decode(self.path, planned.values(), faults):
+                    given += 1
+                    yield self._frame(planned[pts], image, track, notes)
+        except SourceError as error:
             yield Skip(self.source_id, self.path, error.code, str(error))
             return
-        except (FFmpegError, OSError, ValueError, MemoryError) as error:
-            faults.append(str(error))
-        if count == 0:
-            yield Skip(
-                self.source_id, self.path, "no_frames", f"{self.path}: holds no frame that can be decoded"
-            )
-        elif faults:
+        if faults.count and given:
+            reason = f"{self.path}: {given} frames used, {faults.count} faults passed over ({faults.first})"
+            yield Skip(self.source_id, self.path, "damaged_video", reason)
+        elif not given and (todo or not (planned or self._bounded)):
+            reason = f"{self.path}: holds no frame that can be decoded"
             yield Skip(
                 self.source_id,
                 self.path,
-                "damaged_video",
-                f"{self.path}: {len(faults)} damaged parts were left out after {count} frames ({faults[0]})",
+                "no_frames",
+                f"{reason} ({faults.first})" if faults.first else reason,
             )
+
+    @property
+    def _bounded(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    def _time(self, one: Planned) -> datetime:
+        return self.start + timedelta(seconds=one.seconds)
+
+    def _id(self, one: Planned) -> str:
+        return frame_id(self.source_id, self._time(one), _FIRST_INDEX + self.index)
+
+    def _wanted(self, one: Planned) -> bool:
+        time = self._time(one)
+        return not ((self.since and time < self.since) or (self.until and time >= self.until))
 
     def _track(self) -> tuple[list[srt.Telemetry], tuple[str, ...]]:
         if self.telemetry is None:
             return [], self.notes
         try:
             return srt.read(Path(self.telemetry)), self.notes
-        except (UnreadableFile, BadMetadata) as error:
+        except SourceError as error:
             return [], (*self.notes, str(error))
 
-    def _frame(
-        self, frame: Any, seconds: float, index: int, track: list[srt.Telemetry], notes: tuple[str, ...]
-    ) -> Frame | None:
-        time = self.start + timedelta(seconds=seconds)
-        if (self.since and time < self.since) or (self.until and time >= self.until):
-            return None
-        image = _upright(frame)
+    def _frame(self, one: Planned, image: Image, track: list[srt.Telemetry], notes: tuple[str, ...]) -> Frame:
         size = image.shape[1], image.shape[0]
         ref = FrameRef(
-            frame_id(self.source_id, time, index),
+            self._id(one),
             self.source_id,
             self.kind,
-            time,
+            self._time(one),
             self.time_from,
             size,
             self.path,
-            {"pts": int(frame.pts), "seconds": round(seconds, 6)},
+            {"pts": one.pts, "key": one.key, "seconds": round(one.seconds, 6)},
         )
-        ground: Ground = Unplaced("no calibration")
+        ground: Ground = NO_CALIBRATION
         if self.kind == "drone":
-            told = srt.at(track, seconds)
+            told = srt.at(track, one.seconds)
             ground = drone.from_telemetry(told, size) if told else Unplaced("no telemetry for this moment")
         return Frame(ref, partial(_same, image), ground=ground, sequence=self.unit_id, notes=notes)
 
@@ -130,8 +162,9 @@ def probe(path: Path) -> VideoInfo:
 
     Raises:
         UnreadableFile: empty, not a video, or without a picture stream.
+        FrameTooLarge: its frames are larger than stills may be.
     """
-    with _open(str(path)) as container:
+    with decoding.opened(str(path)) as container:
         stream = container.streams.video[0]
         duration = None
         if stream.duration and stream.time_base:
@@ -145,118 +178,23 @@ def probe(path: Path) -> VideoInfo:
 def start_of(
     path: Path, info: VideoInfo, pattern: str | None, stated: datetime | None, zone: ZoneInfo
 ) -> tuple[datetime, TimeFrom]:
-    """When a video begins: as the configuration states, else its own tag, its name, or mtime less its length."""
-    if stated is not None:
-        return times.to_utc(stated, zone), "config"
+    """When a video begins.
+
+    The declared name pattern goes first, because who declares one knows the recorder; then the container's
+    own
+    tag, a usual name, the start that the configuration states, and last the file's date less its length.
+    """
+    declared = times.from_pattern(path.stem, pattern, zone) if pattern else None
+    if declared is not None:
+        return declared, "name"
     if info.created is not None:
         return info.created, "tag"
-    named = times.from_pattern(path.stem, pattern, zone) if pattern else times.from_name(path.stem, zone)
+    named = times.from_name(path.stem, zone)
     if named is not None:
         return named, "name"
+    if stated is not None:
+        return times.to_utc(stated, zone), "config"
     return times.from_mtime(path) - timedelta(seconds=info.duration_s or 0.0), "mtime"
-
-
-def decode_at(path: str, pts: int) -> Image:
-    """The frame with presentation time stamp `pts` again.
-
-    Raises:
-        UnreadableFile: the video is gone, damaged, or has no such frame.
-    """
-    try:
-        with _open(path) as container:
-            stream = container.streams.video[0]
-            try:
-                container.seek(pts, stream=stream, backward=True)
-            except FFmpegError:
-                container.seek(0)
-            for frame in _decoded(container, stream, []):
-                if frame.pts == pts:
-                    return _upright(frame)
-                if frame.pts is not None and frame.pts > pts:
-                    break
-    except (FFmpegError, OSError) as error:
-        raise UnreadableFile(f"cannot be decoded: {error}", subject=path, code="damaged") from error
-    raise UnreadableFile(f"has no frame at {pts}", subject=path, code="no_frames")
-
-
-def _open(path: str) -> Any:
-    file = Path(path)
-    try:
-        if file.stat().st_size == 0:
-            raise UnreadableFile("is empty", subject=path, code="empty")
-        container = av.open(path, metadata_errors="ignore")
-    except FileNotFoundError as error:
-        raise UnreadableFile("is not there", subject=path, code="missing") from error
-    except PermissionError as error:
-        raise UnreadableFile("may not be read: no permission", subject=path, code="no_permission") from error
-    except (FFmpegError, OSError) as error:
-        reason = str(error).split(":")[0].removeprefix("[Errno 1094995529] ")
-        raise UnreadableFile(
-            f"is not a video that can be opened: {reason}", subject=path, code="not_a_video"
-        ) from error
-    if not container.streams.video:
-        container.close()
-        raise UnreadableFile("holds no pictures", subject=path, code="not_a_video")
-    # One thread: looking runs in one process per core already, and one thread decodes alike everywhere.
-    container.streams.video[0].thread_count = 1
-    return container
-
-
-def _sampled(
-    container: Any, every_s: float, duration_s: float | None, faults: list[str]
-) -> Iterator[tuple[Any, float]]:
-    """(frame, seconds from the first frame) of the first frame at or after each multiple of `every_s`."""
-    stream = container.streams.video[0]
-    base: Fraction = stream.time_base
-    first: int | None = None
-    due = 0.0
-    jump = every_s >= _JUMP_FROM_S and duration_s is not None
-    while True:
-        found = None
-        for frame in _decoded(container, stream, faults):
-            if frame.pts is None:
-                continue
-            first = frame.pts if first is None else first
-            seconds = float((frame.pts - first) * base)
-            if seconds < due - 1e-6:
-                continue
-            found = seconds
-            yield frame, seconds
-            due = (int(seconds / every_s + 1e-6) + 1) * every_s
-            if jump:
-                break
-        if not jump or found is None or first is None or due > (duration_s or 0.0):
-            return
-        try:
-            container.seek(first + int(due / base), stream=stream, backward=True)
-        except FFmpegError:
-            jump = False  # not seekable: decode on from here
-
-
-def _decoded(container: Any, stream: Any, faults: list[str]) -> Iterator[Any]:
-    """Decoded frames; damaged packets are noted and passed over."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except FFmpegError as error:
-            faults.append(str(error))
-            return
-        try:
-            yield from packet.decode()
-        except FFmpegError as error:
-            faults.append(str(error))
-            if len(faults) >= _MOST_FAULTS:
-                return
-
-
-def _upright(frame: Any) -> Image:
-    """uint8 (height, width, 3), RGB, turned as the video says."""
-    image: Image = frame.to_ndarray(format="rgb24")
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
 def _created(container: Any) -> datetime | None:
@@ -266,7 +204,7 @@ def _created(container: Any) -> datetime | None:
         except (KeyError, ValueError):
             continue
         # Recorders without a clock write 1904 or 1970.
-        if time.year >= 1990:
+        if time.year >= _FIRST_YEAR:
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
     return None
 
