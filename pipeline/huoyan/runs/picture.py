@@ -37,7 +37,7 @@ def annotated(seen: Observations, prepared: Prepared, path: Path) -> None:
         )
         _box(image, item.detection, f"{item.detection.label} {item.detection.score:.2f}{where}", thick)
     suffix = path.suffix.lower() if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else ".png"
-    done, data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    data = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data.tobytes())
