@@ -21,7 +21,7 @@ def init(
     name: Annotated[str, typer.Option("--name", help="Name of the county.")] = "样例县",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing county.yaml.")] = False,
 ) -> None:
-    """Begin a county: a commented configuration and registry tables to fill in."""
+    """Begin a county: a configuration and tables to fill in."""
     from huoyan.runs.init import begin
 
     made = begin(folder, cameras=cameras, archive=archive, name=name, force=force)
@@ -34,7 +34,7 @@ def check(
     config: Annotated[Path, typer.Argument(help="The county's configuration.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Examine a configuration with everything it names; every mistake is told at once."""
+    """Examine a configuration: every mistake at once."""
     from huoyan.runs.check import check as run
 
     mistakes, warnings, facts = run(config)

@@ -23,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    # Plain help: rich's panels would cost `huoyan --help` more than half of its time.
+    rich_markup_mode=None,
 )
 
 

@@ -159,8 +159,9 @@ def ack_alerts(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Acknowledge alerts: they are dealt with. All of them or none."""
+    """Acknowledge alerts: they are dealt with. All of them or none. A verdict also goes to the incident."""
     from huoyan.dispatch import queue
+    from huoyan.runs.verdicts import recorder
 
     with _desk(state, config) as desk:
         done = queue.ack(
@@ -171,6 +172,7 @@ def ack_alerts(
             verdict=verdict,
             note=note,
             force=force,
+            on_verdict=recorder(desk.connection, desk.folder, desk.now),
         )
     _tell(done)
 

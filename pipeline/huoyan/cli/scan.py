@@ -38,7 +38,7 @@ def scan(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if any file was skipped.")] = False,
     json: Json = False,
 ) -> None:
-    """Scan an imagery archive: look at every frame, judge, and put alerts on the queue.
+    """Scan an imagery archive and put alerts on the queue.
 
     Run again after an interruption it goes on where it stopped; frames that are done are not done twice.
     """
@@ -72,7 +72,10 @@ def demo(
     ] = Path("data_samples"),
     workers: Workers = 1,
 ) -> None:
-    """Scan the sample county and write one self-contained page: map, alerts, evidence, what was permitted."""
+    """Scan the sample county and write one page of the result.
+
+    The page holds everything: the map, the alerts with their evidence, and what was permitted.
+    """
     from huoyan.runs import report
     from huoyan.runs.demo import demo as run
 
@@ -91,7 +94,11 @@ def explain(
     ] = None,
     state: State = None,
 ) -> None:
-    """Tell the way that a frame takes: seen, placed, zones, rules with their conditions, permit, incident."""
+    """Tell the way that a frame takes to an alert, or not.
+
+    What was seen, where it was placed, which rules held or failed at which condition, which permit silenced
+    it, which incident it would join. Nothing is written.
+    """
     from huoyan.runs import report
     from huoyan.runs.explain import explain as run
 
