@@ -4,8 +4,8 @@ For the edges only: points clicked on a Chinese web map on the way in, a platfor
 out. Inside Huoyan every coordinate is WGS 84.
 
 The formula is not published; this is the widely used reconstruction (EvilTransform, googollee 2013, and
-coordtransform, wandergis 2015, which agree): sums of sines on the Krasovsky 1940 ellipsoid. It agrees with the
-map providers' own converters to a few decimetres. As in theirs, a rectangle round China decides where
+coordtransform, wandergis 2015, which agree): sums of sines on the Krasovsky 1940 ellipsoid. It agrees with
+the map providers' own converters to a few decimetres. As in theirs, a rectangle round China decides where
 the shift applies; the neighbours inside it are shifted too.
 """
 

@@ -34,12 +34,15 @@ def world_from_camera(yaw_deg: float, pitch_deg: float, roll_deg: float) -> Floa
 
     Yaw is clockwise from north, pitch is up from the horizon, roll is clockwise as the camera sees it: its
     right side dips. Straight down (pitch -90) yaw is the direction of the top edge of the picture, so nothing
-    special happens there: a DJI gimbal at nadir may report yaw turned by 180 with roll 180, the same rotation.
+    special happens there: a DJI gimbal at nadir may report yaw turned by 180 with roll 180, the same turn.
     """
     yaw, pitch, roll = radians(yaw_deg), radians(pitch_deg), radians(roll_deg)
-    forward = np.array([sin(yaw) * cos(pitch), cos(yaw) * cos(pitch), sin(pitch)])
-    level_right = np.array([cos(yaw), -sin(yaw), 0.0])
-    level_down = np.cross(forward, level_right)
-    right = cos(roll) * level_right + sin(roll) * level_down
-    down = cos(roll) * level_down - sin(roll) * level_right
-    return np.column_stack([right, down, forward])
+    sy, cy, sp, cp, sr, cr = sin(yaw), cos(yaw), sin(pitch), cos(pitch), sin(roll), cos(roll)
+    # Without roll: right = (cy, -sy, 0), down = (sy sp, cy sp, -cp), forward = (sy cp, cy cp, sp).
+    return np.array(
+        [
+            [cr * cy + sr * sy * sp, cr * sy * sp - sr * cy, sy * cp],
+            [sr * cy * sp - cr * sy, cr * cy * sp + sr * sy, cy * cp],
+            [-sr * cp, -cr * cp, sp],
+        ]
+    )

@@ -75,10 +75,14 @@ def place_point(plane: GroundPlane, xy: Point, size: tuple[int, int]) -> Place:
 
 def project(plane: GroundPlane, lon: float, lat: float) -> Point | None:
     """Pixel (x, y) in a picture of the plane's size where a place is seen, inside it or not; None behind."""
+    return pixel_at(plane, *local.to_metres(lon, lat, plane.origin))
+
+
+def pixel_at(plane: GroundPlane, east: float, north: float) -> Point | None:
+    """As `project`, for a place in metres from the plane's origin."""
     view = _view(plane)
     if view.inverse is None:
         return None
-    east, north = local.to_metres(lon, lat, plane.origin)
     x, y, w = (float(value) for value in view.inverse @ (east, north, 1.0))
     # The inverse is scaled so that w > 0 in front of the camera.
     if w <= 0.0:
@@ -124,7 +128,7 @@ def _view(plane: GroundPlane) -> _View:
         matrix = -matrix
     # For w > 0 on the ground and (x, y, 1) = t * inverse @ (east, north, 1), t = w: the sign carries over.
     determinant = np.linalg.det(matrix)
-    inverse = np.linalg.inv(matrix) if abs(determinant) > 1e-300 else None
+    inverse = np.linalg.inv(matrix).astype(np.float64) if abs(determinant) > 1e-300 else None
     return _View(matrix, inverse, covariance, area, reach)
 
 
