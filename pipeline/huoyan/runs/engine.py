@@ -13,13 +13,11 @@ from huoyan.errors import HuoyanError
 from huoyan.records import Observations, Skip, Unit
 from huoyan.runs.look import Eyes, LookSettings, look_unit
 
-Work = tuple[Unit, frozenset[str]]
-"""A unit and the ids of its frames that are already judged."""
 _eyes: Eyes | None = None
 
 
 def run(
-    settings: LookSettings, work: Iterable[Work], workers: int
+    settings: LookSettings, work: Iterable[Unit], workers: int
 ) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     """Look at every unit and yield what each frame gave, in the order of `work`.
 
@@ -33,8 +31,8 @@ def run(
     """
     if workers <= 1:
         eyes = Eyes(settings)
-        for unit, skip in work:
-            for result in look_unit(eyes, unit, skip):
+        for unit in work:
+            for result in look_unit(eyes, unit):
                 yield unit, result
             yield unit, None
         return
@@ -42,14 +40,14 @@ def run(
 
 
 def _run_pool(
-    settings: LookSettings, work: Iterable[Work], workers: int
+    settings: LookSettings, work: Iterable[Unit], workers: int
 ) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     # spawn: ONNX Runtime and GDAL hold threads and locks that do not survive a fork.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start, initargs=(settings,))
     pending: deque[tuple[Unit, Future[list[Observations | Skip]]]] = deque()
     try:
-        for unit, skip in work:
-            pending.append((unit, pool.submit(_look, unit, skip)))
+        for unit in work:
+            pending.append((unit, pool.submit(_look, unit)))
             if len(pending) >= 4 * workers:
                 yield from _results(*pending.popleft())
         while pending:
@@ -78,6 +76,6 @@ def _start(settings: LookSettings) -> None:
     _eyes = Eyes(settings)
 
 
-def _look(unit: Unit, skip: frozenset[str]) -> list[Observations | Skip]:
+def _look(unit: Unit) -> list[Observations | Skip]:
     assert _eyes is not None, "the pool's initializer has run"
-    return list(look_unit(_eyes, unit, skip))
+    return list(look_unit(_eyes, unit))

@@ -74,7 +74,7 @@ def _look(frames: Sequence[str | Path], loaded: LoadedConfig, eyes: Eyes) -> Ite
                 code="not_in_archive",
             )
         for unit in by_path[path]:
-            for seen in look_unit(eyes, unit, frozenset()):
+            for seen in look_unit(eyes, unit):
                 if isinstance(seen, Skip):
                     raise SourceError(seen.reason, code=seen.code)
                 yield seen

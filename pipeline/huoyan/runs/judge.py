@@ -37,6 +37,7 @@ class Judge:
         self._waiting: deque[Observations | Skip] = deque()
         self._since = time.monotonic()
         self._latest: datetime | None = None
+        self._broken = False
 
     def feed(self, seen: Observations | Skip) -> None:
         """Take one frame, or one that could not be used; commits when 64 wait or the first is half a second old."""
@@ -58,15 +59,26 @@ class Judge:
         while self._waiting:
             begun = time.monotonic()
             share = ScanResult(self.result.state)
-            with self._store.transaction():
-                while self._waiting and time.monotonic() - begun < BATCH_SECONDS:
-                    self._take(self._waiting.popleft(), share)
-                self._store.save_memory(self._memory)
+            try:
+                with self._store.transaction():
+                    while self._waiting and time.monotonic() - begun < BATCH_SECONDS:
+                        self._take(self._waiting.popleft(), share)
+                    self._store.save_memory(self._memory)
+            except BaseException:
+                # The memory here is ahead of the one on disk: whatever waits must be judged by the next run.
+                self._waiting.clear()
+                self._broken = True
+                raise
             # Only what is written counts.
             self.result.add(share)
 
     def close(self) -> None:
-        """Commit what waits and close the stories that nobody has seen for their window."""
+        """Commit what waits and close the stories that nobody has seen for their window.
+
+        After a transaction that failed it does nothing: the next run takes up from what was written.
+        """
+        if self._broken:
+            return
         self.commit()
         if self._latest is not None:
             with self._store.transaction():

@@ -137,13 +137,10 @@ class Eyes:
         return frame.ground
 
 
-def look_unit(eyes: Eyes, unit: Unit, skip: frozenset[str]) -> Iterator[Observations | Skip]:
-    """Look at every frame of a unit in time order; frames in `skip` are neither decoded nor looked at.
-
-    A video is always followed from its start, because its tracks need their past.
-    """
+def look_unit(eyes: Eyes, unit: Unit) -> Iterator[Observations | Skip]:
+    """Look at every frame of a unit in time order; a video is followed by a tracker of its own."""
     tracker: Tracker | None = None
-    for frame in unit.frames(skip):
+    for frame in unit.frames():
         if isinstance(frame, Skip):
             yield frame
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -68,7 +68,8 @@ def scan(
         expected = sum(unit.expected for unit in found.units)
         tick = progress or (lambda done, total, what: None)
         try:
-            _run(prepared.settings, found.units, workers or _cores(), store, judge, expected, tick)
+            work = _work(found.units, store, result)
+            _run(prepared.settings, work, min(workers or _cores(), len(found.units)), judge, expected, tick)
         except KeyboardInterrupt:
             result.interrupted = True
         finally:
@@ -80,27 +81,32 @@ def scan(
 
 def _run(
     settings: LookSettings,
-    units: Sequence[Unit],
+    work: Iterable[Unit],
     workers: int,
-    store: Store,
     judge: Judge,
     expected: int,
     tick: Progress,
 ) -> None:
-    result = judge.result
     finished = 0
-    for unit, outcome in engine.run(settings, _work(units, store), min(workers, len(units) or 1)):
+    for unit, outcome in engine.run(settings, work, workers):
         if outcome is None:
             finished += unit.expected
         else:
             judge.feed(outcome)
-        tick(max(finished, result.frames + result.already_done), expected, unit.path)
+        tick(finished + judge.result.already_done, expected, unit.path)
 
 
-def _work(units: Sequence[Unit], store: Store) -> Iterator[engine.Work]:
-    """Each unit with those of its frames that an earlier scan has judged."""
+def _work(units: Sequence[Unit], store: Store, result: ScanResult) -> Iterator[Unit]:
+    """The units that an earlier scan has not judged yet.
+
+    A unit of one frame goes by that frame's id. Videos are always looked at: their tracks need their past,
+    and the judge knows which of their frames are done.
+    """
     for unit in units:
-        yield unit, store.frames_done(unit.source_id)
+        if store.is_done(unit.unit_id):
+            result.already_done += 1
+        else:
+            yield unit
 
 
 def _cores() -> int:
