@@ -140,7 +140,7 @@ def _other(file: BinaryIO, subject: str) -> Header:
         warnings.simplefilter("ignore")
         try:
             with Pil.open(file) as picture:
-                exif = picture.getexif()
+                exif = _exif_beside(picture)
                 # Pillow turns a TIFF's size by its orientation already; the tags hold the size as stored.
                 stored = getattr(picture, "tag_v2", {})
                 size = int(stored.get(256, picture.width)), int(stored.get(257, picture.height))
@@ -161,6 +161,14 @@ def _other(file: BinaryIO, subject: str) -> Header:
             ) from error
         except Exception as error:  # Pillow raises whatever a stranger's bytes provoke.
             raise UnreadableFile(f"has a damaged header: {error}", subject=subject, code="damaged") from error
+
+
+def _exif_beside(picture: Any) -> Any:
+    """The EXIF of a picture that is not a JPEG.
+
+    Pillow would decode a whole PNG to look for a block behind its pixels; cameras write it before them.
+    """
+    return exif_of(picture.info.get("exif", b"")) if picture.format == "PNG" else picture.getexif()
 
 
 def _orientation(exif: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +16,12 @@ import numpy.typing as npt
 
 from huoyan.errors import UnreadableFile
 from huoyan.records import Caption, Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
-from huoyan.sources import files, header, stretch
+from huoyan.sources import files, header, quiet, stretch
 
 STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 NO_CALIBRATION = Unplaced("no calibration")
+# What decoders say when part of a picture is grey for want of data; other warnings leave it whole.
+_LOST = re.compile("premature end", re.IGNORECASE)
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ROTATE = {3: cv2.ROTATE_180, 6: cv2.ROTATE_90_CLOCKWISE, 8: cv2.ROTATE_90_COUNTERCLOCKWISE}
 # A mirrored orientation is a flip (cv2.flip's code) after the rotation of another one.
@@ -72,7 +75,7 @@ def decode(path: str | Path) -> Image:
     equal bands.
 
     Raises:
-        UnreadableFile: missing, empty, cut off or not a picture.
+        UnreadableFile: missing, empty, cut off, damaged or not a picture.
         FrameTooLarge: more pixels than a still may have; nothing is decoded then.
     """
     data = files.read_bytes(path)
@@ -85,11 +88,13 @@ def decode(path: str | Path) -> Image:
     if head.scan < 0:
         flags |= cv2.IMREAD_ANYDEPTH
     try:
-        values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with quiet.overheard() as heard:
+            values = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except (cv2.error, MemoryError) as error:
         raise UnreadableFile(f"cannot be decoded: {error}", subject=str(path), code="damaged") from error
-    if values is None:
-        raise UnreadableFile("cannot be decoded", subject=str(path), code="damaged")
+    if values is None or any(_LOST.search(line) for line in heard):
+        reason = f"is damaged: {heard[0]}" if heard else "cannot be decoded"
+        raise UnreadableFile(reason, subject=str(path), code="damaged", hint="copy it again")
     return _upright(_eight_bit(values), head.orientation)
 
 
