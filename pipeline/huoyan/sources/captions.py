@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import defaultdict
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def read(folder: Path) -> tuple[dict[str, tuple[Caption, ...]], list[str]]:
     if not path.is_file():
         return {}, []
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+        rows = list(csv.DictReader(_text(path).splitlines()))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         return {}, [f"{path}: cannot be read ({error}); no captions are used"]
     found: dict[str, list[Caption]] = defaultdict(list)
@@ -32,6 +33,8 @@ def read(folder: Path) -> tuple[dict[str, tuple[Caption, ...]], list[str]]:
             if missing:
                 raise ValueError(f"{', '.join(missing)} missing")
             x1, y1, x2, y2 = (float(row[column]) for column in _COLUMNS[2:])
+            if not all(map(math.isfinite, (x1, y1, x2, y2))) or x1 == x2 or y1 == y2:
+                raise ValueError(f"({x1}, {y1}, {x2}, {y2}) is no box")
         except (ValueError, TypeError) as error:
             notes.append(f"{path}:{number}: caption left out: {error}")
             continue
@@ -44,4 +47,19 @@ def read(folder: Path) -> tuple[dict[str, tuple[Caption, ...]], list[str]]:
                 {"plate_colour": colour} if colour else {},
             )
         )
+    notes += [f"{path}: {name} is not there" for name in found if not (folder / name).is_file()]
     return {name: tuple(captions) for name, captions in found.items()}, notes
+
+
+def _text(path: Path) -> str:
+    """UTF-8, or what Chinese spreadsheets write.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is neither.
+    """
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("gb18030")

@@ -28,6 +28,7 @@ from huoyan.sources.header import MAX_PIXELS
 
 _DEFAULT_RATE = Fraction(25)
 _EPSILON_S = 1e-6
+_LISTS = (b"#EXTM3U", b"ffconcat", b"<?xml", b"<MPD", b"v=0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def opened(path: str) -> Iterator[Any]:
         FrameTooLarge: its frames are larger than stills may be.
     """
     files.check(path)
+    _refuse_lists(path)
     try:
         container = av.open(path, metadata_errors="ignore")
     except (FFmpegError, OSError, ValueError) as error:
@@ -84,6 +86,17 @@ def opened(path: str) -> Iterator[Any]:
         yield container
     finally:
         container.close()
+
+
+def _refuse_lists(path: str) -> None:
+    """Play lists would lead FFmpeg to other files and to the network, and to wait there."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    if start.startswith(_LISTS):
+        raise UnreadableFile("is a play list, not a video", subject=path, code="not_a_video")
 
 
 def plan(path: str, every_s: float, faults: Faults) -> list[Planned]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import cos, hypot, radians
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from huoyan.records import DronePose
-from huoyan.sources import lens
+from huoyan.sources import lens, metadata
 from huoyan.sources.lens import Lens
 from huoyan.sources.metadata import Metadata
 from huoyan.sources.numbers import number
@@ -34,6 +36,16 @@ _QUARTER_TURNS = {1: 0, 6: 1, 3: 2, 8: 3}
 def is_drone(meta: Metadata) -> bool:
     """Whether a still was taken by a drone that says how its camera looked."""
     return any(name.startswith("Gimbal") for name in meta.dji)
+
+
+def pose_of_photo(path: Path, zone: ZoneInfo) -> DronePose:
+    """The pose that a photo's EXIF and DJI XMP tell, see `from_metadata`.
+
+    Raises:
+        UnreadableFile: missing, no permission, empty, or not a picture.
+        FrameTooLarge: it claims more pixels than a still may have.
+    """
+    return from_metadata(metadata.read(path, zone))
 
 
 def from_metadata(meta: Metadata) -> DronePose:

@@ -51,8 +51,7 @@ def focal_from_35mm(focal_35mm: float, size: tuple[int, int]) -> float:
     """Focal length in pixels from the 35 mm equivalent.
 
     The equivalent compares diagonals (CIPA DCG-001): a Mavic Pro's 4.73 mm on a sensor of 7.67 mm diagonal
-    are
-    written as 26 mm, where the ratio of widths would give 27.6. A 16:9 picture is a crop of the whole
+    are written as 26 mm, where the ratio of widths would give 27.6. A 16:9 picture is a crop of the whole
     width of
     a 4:3 sensor (3:2 for the one-inch ones), so the diagonal of the uncropped picture counts.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from huoyan.errors import BadMetadata
+from huoyan.errors import BadMetadata, SourceError
 from huoyan.sources import files
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
@@ -30,6 +30,7 @@ _HB = re.compile(rf"\bHb:\s*({_NUMBER})")
 _H = re.compile(rf"(?<![.\w])H\s+({_NUMBER})\s*m")
 _PRY = re.compile(rf"\bG\.PRY\s*\(\s*({_NUMBER})°?,\s*({_NUMBER})°?,\s*({_NUMBER})")
 _BLOCK = re.compile(r"(?m)^\s*\d+\s*$")
+_HEAD_BYTES = 64 << 10
 REACH_S = 2.0
 """Telemetry further from a frame than this says nothing about it."""
 
@@ -53,32 +54,62 @@ class Telemetry:
     focal_35mm: float | None = None
 
 
-def read(path: Path) -> list[Telemetry]:
-    """All complete blocks of a file in time order; a block that was cut in the middle is left out.
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The complete blocks of a file in time order; `fault` says what was wrong with it."""
+
+    blocks: tuple[Telemetry, ...] = ()
+    fault: SourceError | None = None
+
+
+def read(path: Path) -> Track:
+    """All complete blocks of a file; a block that was cut in the middle is left out, and reported.
 
     Raises:
         UnreadableFile: the file cannot be read.
         BadMetadata: it holds not one block.
     """
-    found = parse(files.read_bytes(path).decode("utf-8-sig", errors="replace"))
-    if not found:
+    blocks, cut = parse(_text(files.read_bytes(path)))
+    if not blocks:
         raise BadMetadata(
             "holds no telemetry", subject=str(path), code="no_telemetry", hint="expected a DJI .SRT"
         )
-    return found
+    reason = "ends within a block, which is left out"
+    return Track(tuple(blocks), BadMetadata(reason, subject=str(path), code="cut_telemetry") if cut else None)
 
 
-def parse(text: str) -> list[Telemetry]:
-    """The blocks of a telemetry text, see `read`."""
+def begin(path: Path) -> datetime | None:
+    """The drone's clock (naive local time) when the video began; None where its telemetry shows none.
+
+    Only the head of the file is read.
+
+    Raises:
+        UnreadableFile: the file cannot be read.
+    """
+    files.check(path)
+    try:
+        with path.open("rb") as file:
+            blocks, _ = parse(_text(file.read(_HEAD_BYTES)))
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    return next((one.clock - timedelta(seconds=one.at_s) for one in blocks if one.clock), None)
+
+
+def parse(text: str) -> tuple[list[Telemetry], bool]:
+    """(complete blocks of a telemetry text in time order, whether its last one was cut)."""
     blocks = [block.strip() for block in _BLOCK.split(text.replace("\r", "")) if block.strip()]
-    if len(blocks) > 1 and _ending(blocks[-1]) != _ending(blocks[-2]):
-        # Cut in the middle: its last number may have lost digits.
-        blocks.pop()
+    # Cut in the middle: its last number may have lost digits.
+    cut = len(blocks) > 1 and _ending(blocks[-1]) != _ending(blocks[-2])
     latitude_first = _latitude_first(text)
-    found = [one for block in blocks if (one := _block(block, latitude_first)) is not None]
-    if len(found) > 1 and _poorer(found[-1], found[-2]):
+    found = [one for block in blocks[: -1 if cut else None] if (one := _block(block, latitude_first))]
+    if not cut and len(found) > 1 and _poorer(found[-1], found[-2]):
+        cut = True
         found.pop()
-    return _timed(found)
+    return _timed(found), cut
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def _ending(block: str) -> str:
@@ -145,8 +176,7 @@ def _latitude_first(text: str) -> bool:
 
     Old consumer drones write longitude first, and a count of satellites third. Files whose third number is a
     height (with a point or a unit: Matrice, Avata) write latitude first. A number beyond 90 settles it for
-    the
-    whole file, because it can be no latitude.
+    the whole file, because it can be no latitude.
     """
     found = _GPS.findall(text)
     if any(abs(float(first)) > 90 for first, _, _ in found):
@@ -163,8 +193,7 @@ def _height(block: str, named: dict[str, float]) -> float | None:
         match = pattern.search(block)
         if match:
             return float(match[1])
-    # The Air 2 (SrtCnt) writes the height above take-off as [altitude: ..]; with FrameCnt it is above the
-    # sea.
+    # The Air 2 (SrtCnt) writes the height above take-off as [altitude: ..]; with FrameCnt it is above sea.
     return named.get("altitude") if "SrtCnt" in block else None
 
 
@@ -233,6 +262,14 @@ def at(track: Sequence[Telemetry], seconds: float, reach_s: float = REACH_S) -> 
         pitch_deg=_between(a.pitch_deg, b.pitch_deg, share),
         roll_deg=_turn(a.roll_deg, b.roll_deg, share),
     )
+
+
+def start_clock(track: Sequence[Telemetry]) -> datetime | None:
+    """The drone's clock (naive local time) at the start of the video; None where no block tells it."""
+    for one in track:
+        if one.clock is not None:
+            return one.clock - timedelta(seconds=one.at_s)
+    return None
 
 
 def _between(a: float | None, b: float | None, share: float) -> float | None:

@@ -18,13 +18,28 @@ _STAMP = re.compile(
 _DAY = re.compile(r"(?<!\d)(20\d{2})[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
+def check_pattern(pattern: str) -> None:
+    """Make sure that a declared pattern can be read at all.
+
+    Raises:
+        ValueError: it holds a directive that `strptime` does not know.
+    """
+    try:
+        datetime.strptime("", pattern)
+    except ValueError as error:
+        # The other complaint, that the empty name does not match, is what a sound pattern gives.
+        if "does not match" not in str(error):
+            raise
+    except re.error as error:
+        raise ValueError(str(error)) from error
+
+
 def from_pattern(stem: str, pattern: str, zone: ZoneInfo) -> datetime | None:
     """The time that a declared `strptime` pattern reads from a file name without its ending, in UTC."""
     try:
-        found = datetime.strptime(stem, pattern)
-    except ValueError:
+        return to_utc(datetime.strptime(stem, pattern), zone)
+    except (ValueError, OverflowError, re.error):
         return None
-    return to_utc(found, zone)
 
 
 def from_name(stem: str, zone: ZoneInfo) -> datetime | None:
@@ -45,8 +60,9 @@ def day_from_name(name: str, zone: ZoneInfo) -> datetime | None:
     match = _DAY.search(name)
     if match is None:
         return None
+    year, month, day = (int(part) for part in match.groups())
     try:
-        return to_utc(datetime(*(int(part) for part in match.groups()), 12), zone)  # type: ignore[arg-type, call-arg]
+        return to_utc(datetime(year, month, day, 12), zone)
     except ValueError:
         return None
 
@@ -59,13 +75,12 @@ def from_mtime(path: Path) -> datetime:
 def of_file(
     path: Path, pattern: str | None, zone: ZoneInfo, exif: datetime | None
 ) -> tuple[datetime, TimeFrom]:
-    """The time of a still and where it comes from: EXIF, else the declared (or a usual) name, else mtime."""
+    """The time of a still and where it comes from: EXIF, the declared name, a usual name, mtime."""
     if exif is not None:
         return exif, "exif"
-    named = from_pattern(path.stem, pattern, zone) if pattern else from_name(path.stem, zone)
-    if named is not None:
-        return named, "name"
-    return from_mtime(path), "mtime"
+    declared = from_pattern(path.stem, pattern, zone) if pattern else None
+    named = declared or from_name(path.stem, zone) or day_from_name(path.stem, zone)
+    return (named, "name") if named else (from_mtime(path), "mtime")
 
 
 def to_utc(time: datetime, zone: ZoneInfo) -> datetime:

@@ -18,23 +18,8 @@ from huoyan.sources import decoding, drone, srt, times
 from huoyan.sources.decoding import Faults, Planned
 from huoyan.sources.stills import NO_CALIBRATION
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".mp4",
-        ".mov",
-        ".m4v",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".flv",
-        ".ts",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".h264",
-        ".h265",
-    }
-)
+_SUFFIXES = ".mp4 .mov .m4v .avi .mkv .webm .flv .ts .mpg .mpeg .wmv .h264 .h265"
+VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 # Frames of videos are numbered from here on, so that none has the id of a still of the same moment.
 _FIRST_INDEX = 1_000_000
 _FIRST_YEAR = 1990
@@ -84,7 +69,7 @@ class VideoUnit:
         return max(1, int((last - first).total_seconds() / self.sampling_s) + 1)
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
-        """Sampled frames in time order, then what was wrong with the video.
+        """Sampled frames in time order; before them what is wrong with the telemetry, behind with the video.
 
         Tracks need their past, so a video that still has a frame to look at gives all of them again, those in
         `skip` too; one that has none is not decoded.
@@ -97,24 +82,24 @@ class VideoUnit:
             }
             todo = any(self._id(one) not in skip for one in planned.values())
             if todo:
-                track, notes = self._track()
+                track = self._track()
+                if track.fault is not None:
+                    yield self._skip(track.fault.code, str(track.fault), track.fault.subject)
                 for pts, image in decoding.decode(self.path, planned.values(), faults):
                     given += 1
-                    yield self._frame(planned[pts], image, track, notes)
+                    yield self._frame(planned[pts], image, track)
         except SourceError as error:
-            yield Skip(self.source_id, self.path, error.code, str(error))
+            yield self._skip(error.code, str(error))
             return
         if faults.count and given:
             reason = f"{self.path}: {given} frames used, {faults.count} faults passed over ({faults.first})"
-            yield Skip(self.source_id, self.path, "damaged_video", reason)
+            yield self._skip("damaged_video", reason)
         elif not given and (todo or not (planned or self._bounded)):
             reason = f"{self.path}: holds no frame that can be decoded"
-            yield Skip(
-                self.source_id,
-                self.path,
-                "no_frames",
-                f"{reason} ({faults.first})" if faults.first else reason,
-            )
+            yield self._skip("no_frames", f"{reason} ({faults.first})" if faults.first else reason)
+
+    def _skip(self, code: str, reason: str, path: str = "") -> Skip:
+        return Skip(self.source_id, path or self.path, code, reason)
 
     @property
     def _bounded(self) -> bool:
@@ -130,15 +115,15 @@ class VideoUnit:
         time = self._time(one)
         return not ((self.since and time < self.since) or (self.until and time >= self.until))
 
-    def _track(self) -> tuple[list[srt.Telemetry], tuple[str, ...]]:
+    def _track(self) -> srt.Track:
         if self.telemetry is None:
-            return [], self.notes
+            return srt.Track()
         try:
-            return srt.read(Path(self.telemetry)), self.notes
+            return srt.read(Path(self.telemetry))
         except SourceError as error:
-            return [], (*self.notes, str(error))
+            return srt.Track(fault=error)
 
-    def _frame(self, one: Planned, image: Image, track: list[srt.Telemetry], notes: tuple[str, ...]) -> Frame:
+    def _frame(self, one: Planned, image: Image, track: srt.Track) -> Frame:
         size = image.shape[1], image.shape[0]
         ref = FrameRef(
             self._id(one),
@@ -152,9 +137,9 @@ class VideoUnit:
         )
         ground: Ground = NO_CALIBRATION
         if self.kind == "drone":
-            told = srt.at(track, one.seconds)
+            told = srt.at(track.blocks, one.seconds)
             ground = drone.from_telemetry(told, size) if told else Unplaced("no telemetry for this moment")
-        return Frame(ref, partial(_same, image), ground=ground, sequence=self.unit_id, notes=notes)
+        return Frame(ref, partial(_same, image), ground=ground, sequence=self.unit_id, notes=self.notes)
 
 
 def probe(path: Path) -> VideoInfo:
@@ -181,8 +166,7 @@ def start_of(
     """When a video begins.
 
     The declared name pattern goes first, because who declares one knows the recorder; then the container's
-    own
-    tag, a usual name, the start that the configuration states, and last the file's date less its length.
+    own tag, a usual name, the start that the configuration states, and last the file's date less its length.
     """
     declared = times.from_pattern(path.stem, pattern, zone) if pattern else None
     if declared is not None:
