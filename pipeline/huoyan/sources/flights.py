@@ -7,30 +7,38 @@ from zoneinfo import ZoneInfo
 
 from huoyan.config import LoadedConfig, seconds
 from huoyan.errors import SourceError
-from huoyan.records import Skip
-from huoyan.sources import metadata
-from huoyan.sources.camera import Found, numbered, still, telemetry_of, video_unit
-from huoyan.sources.folders import MEDIA_SUFFIXES, files
+from huoyan.sources import making, metadata
+from huoyan.sources.folders import MEDIA_SUFFIXES, walk
+from huoyan.sources.found import Found
 from huoyan.sources.stills import StillUnit
-from huoyan.sources.video import VIDEO_SUFFIXES
+from huoyan.sources.video import VIDEO_SUFFIXES, VideoUnit
 
 
-def find(folder: Path, source_id: str, loaded: LoadedConfig, found: Found) -> None:
-    """Add the photos and videos of one flight."""
+def find(place: Path, source_id: str, loaded: LoadedConfig, found: Found, *, deep: bool = True) -> None:
+    """Add the photos and videos of one flight.
+
+    Args:
+        place: its folder.
+        source_id: of the flight.
+        loaded: the configuration.
+        found: filled.
+        deep: whether folders below belong to it.
+    """
     zone = ZoneInfo(loaded.config.county.timezone)
     every = seconds(loaded.config.drone.sampling)
     stills: list[StillUnit] = []
-    for path in files(folder, source_id, MEDIA_SUFFIXES):
-        if isinstance(path, Skip):
-            found.skips.append(path)
-            continue
+    videos: list[VideoUnit] = []
+    for path in walk(place, source_id, MEDIA_SUFFIXES, found, deep=deep):
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                found.units.append(video_unit(path, source_id, "drone", every, zone, told=telemetry_of(path)))
+                told = making.telemetry_of(path)
+                videos.append(making.video(path, source_id, "drone", every, zone, telemetry=told))
             else:
-                stills.append(still(path, metadata.read(path, zone), source_id, "drone", None, zone))
+                stills.append(making.drone_still(path, metadata.read(path, zone), source_id, zone))
         except SourceError as error:
-            found.skips.append(Skip(source_id, str(path), error.code, str(error)))
-        except OSError as error:
-            found.skips.append(Skip(source_id, str(path), "unreadable", f"{path}: cannot be read: {error}"))
-    found.units.extend(numbered(stills))
+            found.skip(source_id, path, error)
+        except Exception as error:
+            found.skip(source_id, path, making.unexpected(path, error))
+    making.tell([*stills, *videos], found)
+    found.units.extend(making.numbered(stills))
+    found.units.extend(making.numbered(videos))

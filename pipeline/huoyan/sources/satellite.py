@@ -11,34 +11,23 @@ from typing import Any
 
 import numpy as np
 from affine import Affine
-from rasterio.errors import RasterioError
 from rasterio.warp import transform as warp_points
 
-from huoyan.errors import GeoreferenceError
-from huoyan.records import (
-    Frame,
-    FrameRef,
-    Ground,
-    Image,
-    Kind,
-    RasterGrid,
-    Skip,
-    TimeFrom,
-    Unplaced,
-    frame_id,
-)
-from huoyan.sources import raster, registration
-from huoyan.sources.raster import RasterInfo
+from huoyan.errors import GeoreferenceError, SourceError
+from huoyan.records import Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
+from huoyan.sources import handles, raster, registration
+from huoyan.sources.raster import RasterInfo, RasterWindow
 from huoyan.sources.registration import Shift
+from huoyan.sources.stretch import Mask
 
 NO_CRS = Unplaced("no coordinate reference system")
-RasterWindow = tuple[int, int, int, int]
-_EDGE_POINTS = 21
+SMALLEST_OVERLAP_PX = 16
+_EDGE_POINTS = 33
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two dates of one place: `after` gives the grid, `overlap` (col, row, width, height) is on it."""
+    """Two dates of one place: `after` gives the grid, `overlap` is on it."""
 
     before: RasterInfo
     after: RasterInfo
@@ -60,9 +49,8 @@ class WindowUnit:
     error_m: float
     before: RasterInfo | None = None
     shift: tuple[float, float] = (0.0, 0.0)
+    """(x, y) pixels by which the earlier date lay off and is moved back."""
     notes: tuple[str, ...] = ()
-    kind: Kind = "satellite"
-    expected: int = 1
 
     @property
     def frame_id(self) -> str:
@@ -72,14 +60,42 @@ class WindowUnit:
     def unit_id(self) -> str:
         return self.frame_id
 
+    @property
+    def kind(self) -> Kind:
+        return "satellite"
+
+    @property
+    def expected(self) -> int:
+        """Frames to expect, for the progress bar."""
+        return 1
+
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
-        """The one window, unless it is in `skip`."""
+        """The one window, unless it is in `skip`; a Skip of code `nodata` where a date shows nothing there."""
         if self.frame_id in skip:
             return
+        try:
+            now, before, valid = _read(self.after, self.before, self.shift, self.window)
+        except SourceError as error:
+            yield Skip(self.source_id, self.path, error.code, str(error))
+            return
+        if not valid.any():
+            col, row, width, height = self.window
+            where = f"columns {col} to {col + width}, rows {row} to {row + height}"
+            yield Skip(self.source_id, self.path, "nodata", f"{self.path}: {where} hold only nodata")
+            return
+        yield Frame(
+            self._ref(),
+            partial(_same, now),
+            None if before is None else partial(_same, before),
+            self._ground(),
+            notes=self.notes,
+        )
+
+    def _ref(self) -> FrameRef:
         locator: dict[str, Any] = {"raster": _packed(self.after), "window": list(self.window)}
         if self.before is not None:
             locator |= {"before": _packed(self.before), "shift": list(self.shift)}
-        ref = FrameRef(
+        return FrameRef(
             self.frame_id,
             self.source_id,
             "satellite",
@@ -89,39 +105,29 @@ class WindowUnit:
             self.path,
             locator,
         )
-        before = partial(read_ref, ref, "before") if self.before is not None else None
-        yield Frame(ref, partial(read_ref, ref, "now"), before, self._ground(), notes=self.notes)
 
     def _ground(self) -> Ground:
-        if self.after.crs is None:
-            return NO_CRS
-        moved = Affine(*self.after.affine) * Affine.translation(self.window[0], self.window[1])
-        size = (self.window[2], self.window[3])
-        affine = (moved.a, moved.b, moved.c, moved.d, moved.e, moved.f)
-        return RasterGrid(affine, self.after.crs, size, self.error_m, self.after.gsd_m)
+        return self.after.grid(self.error_m, self.window) or NO_CRS
 
 
 def read_ref(ref: FrameRef, role: str) -> Image:
-    """The pixels of a window, `now` or `before`. Where either date has no data, both are black: no change.
+    """The pixels of a window again, `now` or `before`, as its frame had them.
 
     Raises:
         UnreadableFile: a file is gone or damaged there.
     """
-    after = _unpacked(ref.locator["raster"])
     col, row, width, height = ref.locator["window"]
-    window = (col, row, width, height)
-    if "before" not in ref.locator:
-        return raster.read(after, window)[0]
-    before, (x, y) = _unpacked(ref.locator["before"]), ref.locator["shift"]
-    new, new_valid = raster.read(after, window)
-    old, old_valid = raster.read_on_grid(before, after, (x, y), window)
-    image = new if role == "now" else old
-    image[~(new_valid & old_valid)] = 0
-    return image
+    before, shift = None, (0.0, 0.0)
+    if "before" in ref.locator:
+        before = _unpacked(ref.locator["before"])
+        x, y = ref.locator["shift"]
+        shift = (float(x), float(y))
+    now, then, _ = _read(_unpacked(ref.locator["raster"]), before, shift, (col, row, width, height))
+    return now if role == "now" or then is None else then
 
 
 def make_pair(before: RasterInfo, after: RasterInfo) -> Pair:
-    """Bring two dates onto the grid of the later one.
+    """Bring two dates onto the grid of the later one, and measure by how much they are off each other.
 
     Raises:
         GeoreferenceError: one has no coordinate reference system, or they do not overlap.
@@ -132,12 +138,12 @@ def make_pair(before: RasterInfo, after: RasterInfo) -> Pair:
                 "has no coordinate reference system, so it cannot be compared with another date",
                 subject=one.path,
                 code="no_crs",
-                hint="assign one, for example with gdal_edit -a_srs",
+                hint="assign one, for example with gdal_edit.py -a_srs EPSG:32650",
             )
-    overlap = _overlap(before, after)
+    overlap = overlap_of(before, after)
     if overlap is None:
         raise GeoreferenceError(
-            f"does not overlap {before.path}",
+            f"does not overlap the earlier date {before.path}",
             subject=after.path,
             code="no_overlap",
             hint="give two dates of one place",
@@ -145,76 +151,18 @@ def make_pair(before: RasterInfo, after: RasterInfo) -> Pair:
     return Pair(before, after, overlap, registration.measure(before, after, overlap))
 
 
-def windows(area: RasterWindow, side: int, shared: int) -> list[RasterWindow]:
-    """Windows of `side` pixels that share `shared` with their neighbours and cover `area` exactly once over."""
-    col, row, width, height = area
-    return [
-        (c, r, w, h)
-        for r, h in _pieces(row, height, side, shared)
-        for c, w in _pieces(col, width, side, shared)
-    ]
-
-
-def _pieces(start: int, length: int, side: int, shared: int) -> list[tuple[int, int]]:
-    if length <= side:
-        return [(start, length)]
-    count = math.ceil((length - shared) / (side - shared))
-    starts = [start + round(i * (length - side) / (count - 1)) for i in range(count)]
-    return [(s, side) for s in starts]
-
-
-def _overlap(before: RasterInfo, after: RasterInfo) -> RasterWindow | None:
-    """The part of the later grid that the earlier raster covers, from its outline in pixels of that grid."""
-    width, height = before.size
-    steps = np.linspace(0.0, 1.0, _EDGE_POINTS)
-    edge = [(s * width, y) for s in steps for y in (0.0, height)]
-    edge += [(x, s * height) for s in steps for x in (0.0, width)]
-    here = [Affine(*before.affine) * point for point in edge]
-    try:
-        xs, ys = warp_points(before.crs, after.crs, [p[0] for p in here], [p[1] for p in here])[:2]
-    except RasterioError:
-        return None
-    back = ~Affine(*after.affine)
-    there = np.array([back * point for point in zip(xs, ys, strict=True)])
-    if not np.isfinite(there).all():
-        return None
-    left, top = np.maximum(np.floor(there.min(axis=0)), 0).astype(int)
-    right, bottom = np.minimum(np.ceil(there.max(axis=0)), after.size).astype(int)
-    if right - left < 16 or bottom - top < 16:
-        return None
-    return int(left), int(top), int(right - left), int(bottom - top)
-
-
-def _packed(info: RasterInfo) -> dict[str, Any]:
-    """What reading needs of a raster, as JSON values."""
-    return {
-        "path": info.path,
-        "size": list(info.size),
-        "bands": list(info.bands),
-        "stretch": [list(pair) for pair in info.stretch],
-        "affine": list(info.affine),
-        "crs": info.crs,
-    }
-
-
-def _unpacked(values: dict[str, Any]) -> RasterInfo:
-    return RasterInfo(
-        values["path"],
-        tuple(values["size"]),
-        tuple(values["bands"]),
-        tuple(tuple(pair) for pair in values["stretch"]),
-        tuple(values["affine"]),
-        values["crs"],
-        None,
-        1.0,
-    )
-
-
 def units_of_pair(
-    pair: Pair, source_id: str, start: datetime, time_from: TimeFrom, side: int, shared: int, error_m: float
+    pair: Pair,
+    source_id: str,
+    start: datetime,
+    time_from: TimeFrom,
+    layout: tuple[int, int],
+    error_m: float,
+    notes: tuple[str, ...] = (),
 ) -> list[WindowUnit]:
-    """The windows of a pair; what was corrected is said in their notes."""
-    notes = (pair.shift.words, *pair.after.notes)
+    """The windows of a pair; what was corrected is said in their notes. `layout` is (side, overlap)."""
+    said = (pair.shift.words, *notes)
+    shift = pair.shift.correction
     return [
         WindowUnit(
             pair.after.path,
@@ -226,10 +174,10 @@ def units_of_pair(
             pair.after,
             error_m,
             pair.before,
-            (pair.shift.x, pair.shift.y),
-            notes,
+            shift,
+            said,
         )
-        for index, window in enumerate(windows(pair.overlap, side, shared))
+        for index, window in enumerate(windows(pair.overlap, *layout))
     ]
 
 
@@ -238,13 +186,107 @@ def units_of_single(
     source_id: str,
     start: datetime,
     time_from: TimeFrom,
-    side: int,
-    shared: int,
+    layout: tuple[int, int],
     error_m: float,
+    notes: tuple[str, ...] = (),
 ) -> list[WindowUnit]:
-    """The windows of one date."""
+    """The windows of one date. `layout` is (side, overlap)."""
     whole = (0, 0, *info.size)
     return [
-        WindowUnit(info.path, source_id, start, time_from, index, window, info, error_m, notes=info.notes)
-        for index, window in enumerate(windows(whole, side, shared))
+        WindowUnit(info.path, source_id, start, time_from, index, window, info, error_m, notes=notes)
+        for index, window in enumerate(windows(whole, *layout))
     ]
+
+
+def windows(area: RasterWindow, side: int, shared: int) -> list[RasterWindow]:
+    """Windows of `side` pixels that cover `area`, row by row; neighbours share at least `shared` pixels."""
+    col, row, width, height = area
+    return [
+        (c, r, w, h)
+        for r, h in _pieces(row, height, side, shared)
+        for c, w in _pieces(col, width, side, shared)
+    ]
+
+
+def overlap_of(before: RasterInfo, after: RasterInfo) -> RasterWindow | None:
+    """The part of the later grid that the earlier raster covers, from its outline in pixels of that grid."""
+    width, height = before.size
+    steps = np.linspace(0.0, 1.0, _EDGE_POINTS)
+    edge = [(s * width, y) for s in steps for y in (0.0, height)]
+    edge += [(x, s * height) for s in steps for x in (0.0, width)]
+    here = [Affine(*before.affine) * point for point in edge]
+    try:
+        xs, ys = [p[0] for p in here], [p[1] for p in here]
+        if before.crs != after.crs:
+            xs, ys = warp_points(before.crs, after.crs, xs, ys)[:2]
+        back = ~Affine(*after.affine)
+    except handles.FAULTS:
+        return None
+    there = np.array([back * point for point in zip(xs, ys, strict=True)])
+    # Corners of a raster of the whole globe may have no place in another projection.
+    there = there[np.isfinite(there).all(axis=1)]
+    if len(there) == 0:
+        return None
+    left, top = np.maximum(np.floor(there.min(axis=0) + 1e-6), 0).astype(int)
+    right, bottom = np.minimum(np.ceil(there.max(axis=0) - 1e-6), after.size).astype(int)
+    if right - left < SMALLEST_OVERLAP_PX or bottom - top < SMALLEST_OVERLAP_PX:
+        return None
+    return int(left), int(top), int(right - left), int(bottom - top)
+
+
+def _pieces(start: int, length: int, side: int, shared: int) -> list[tuple[int, int]]:
+    if length <= side:
+        return [(start, length)]
+    count = math.ceil((length - shared) / (side - shared))
+    return [(start + round(i * (length - side) / (count - 1)), side) for i in range(count)]
+
+
+def _read(
+    after: RasterInfo, before: RasterInfo | None, shift: tuple[float, float], window: RasterWindow
+) -> tuple[Image, Image | None, Mask]:
+    """The window at both dates. Where either has no data both are black, so that nothing seems to change there."""
+    now, valid = raster.read(after, window)
+    if before is None:
+        return now, None, valid
+    then, valid_then = raster.read_on_grid(before, after, shift, window)
+    valid &= valid_then
+    now[~valid] = 0
+    then[~valid] = 0
+    return now, then, valid
+
+
+def _same(image: Image) -> Image:
+    return image
+
+
+def _packed(info: RasterInfo) -> dict[str, Any]:
+    """What reading needs of a raster, as JSON values."""
+    packed: dict[str, Any] = {
+        "path": info.path,
+        "size": list(info.size),
+        "bands": list(info.bands),
+        "stretch": [list(limits) for limits in info.stretch],
+        "affine": list(info.affine),
+        "crs": info.crs,
+    }
+    if info.from_gcps:
+        packed["from_gcps"] = True
+    if info.palette:
+        packed["palette"] = [list(colour) for colour in info.palette]
+    return packed
+
+
+def _unpacked(values: dict[str, Any]) -> RasterInfo:
+    red, green, blue = values["bands"]
+    width, height = values["size"]
+    a, b, c, d, e, f = values["affine"]
+    return RasterInfo(
+        values["path"],
+        (width, height),
+        (red, green, blue),
+        tuple((low, high) for low, high in values["stretch"]),
+        (a, b, c, d, e, f),
+        values["crs"],
+        from_gcps=values.get("from_gcps", False),
+        palette=tuple((r, g, b) for r, g, b in values.get("palette", ())),
+    )
