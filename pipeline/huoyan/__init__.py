@@ -11,26 +11,40 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "scan": "huoyan.runs.scan",
-    "ScanResult": "huoyan.runs.result",
-    "explain": "huoyan.runs.explain",
-    "locate": "huoyan.runs.locate",
-    "open_source": "huoyan.sources",
-    "Detector": "huoyan.perception.detector",
+    "Alert": "huoyan.records",
     "ChangeDetector": "huoyan.perception.change",
-    "to_supervision": "huoyan.interop",
-    "load_config": "huoyan.config",
+    "Detection": "huoyan.records",
+    "Detector": "huoyan.perception.detector",
+    "Frame": "huoyan.records",
     "HuoyanError": "huoyan.errors",
+    "Placement": "huoyan.records",
+    "ScanResult": "huoyan.runs.result",
+    "Skip": "huoyan.records",
+    "Unplaced": "huoyan.records",
+    "explain": "huoyan.runs.explain",
+    "load_alerts": "huoyan.runs.saved",
+    "load_config": "huoyan.config",
+    "locate": "huoyan.runs.locate",
+    "open_source": "huoyan.runs.locate",
+    "scan": "huoyan.runs.scan",
+    "to_supervision": "huoyan.interop",
 }
 _ALIASES = {"load_config": "load"}
 
 __all__ = [
+    "Alert",
     "ChangeDetector",
+    "Detection",
     "Detector",
+    "Frame",
     "HuoyanError",
+    "Placement",
     "ScanResult",
+    "Skip",
+    "Unplaced",
     "__version__",
     "explain",
+    "load_alerts",
     "load_config",
     "locate",
     "open_source",
@@ -44,11 +58,12 @@ if TYPE_CHECKING:
     from huoyan.interop import to_supervision
     from huoyan.perception.change import ChangeDetector
     from huoyan.perception.detector import Detector
+    from huoyan.records import Alert, Detection, Frame, Placement, Skip, Unplaced
     from huoyan.runs.explain import explain
-    from huoyan.runs.locate import locate
+    from huoyan.runs.locate import locate, open_source
     from huoyan.runs.result import ScanResult
+    from huoyan.runs.saved import load_alerts
     from huoyan.runs.scan import scan
-    from huoyan.sources import open_source
 
 
 def __getattr__(name: str) -> Any:

@@ -6,13 +6,15 @@ resolved against the folder of the file; paths of cameras, drone and satellite a
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from huoyan.errors import ConfigError
 
@@ -28,24 +30,40 @@ def seconds(duration: str) -> float:
     return float(number) * _SECONDS[duration[len(number) :]]
 
 
+def _zone_name(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("expected a time zone name such as Asia/Shanghai") from error
+    return value
+
+
+def _written(value: object) -> object:
+    # YAML makes a time of 2026-03-01T08:00:00+08:00 without quotes.
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _iso_time(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("expected an ISO 8601 time such as 2026-03-01T08:00:00+08:00") from error
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone_name)]
+IsoTime = Annotated[str, BeforeValidator(_written), AfterValidator(_iso_time)]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class County(Strict):
     name: str = "county"
-    timezone: str = "Asia/Shanghai"
+    timezone: TimeZone = "Asia/Shanghai"
     data: Path = Path("state")
     """Folder of the state: database and evidence pictures."""
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"not a time zone name such as Asia/Shanghai: {value!r}") from error
-        return value
 
 
 class Pose(Strict):
@@ -74,9 +92,9 @@ class Camera(Strict):
     """Time between frames taken from a video."""
     pattern: str | None = None
     """strptime pattern of the file names, for example `%Y%m%dT%H%M%S%z`."""
-    timezone: str | None = None
+    timezone: TimeZone | None = None
     """Zone of times without an offset; default the county's."""
-    start: str | None = None
+    start: IsoTime | None = None
     """Time of the first frame of videos that do not tell it (ISO 8601)."""
 
 
@@ -150,16 +168,6 @@ class Config(Strict):
     dispatch: Dispatch = Dispatch()
     evidence: Evidence = Evidence()
 
-    @field_validator("cameras")
-    @classmethod
-    def _unique_ids(cls, cameras: list[Camera]) -> list[Camera]:
-        seen: set[str] = set()
-        for camera in cameras:
-            if camera.id in seen:
-                raise ValueError(f"camera id {camera.id!r} is used twice")
-            seen.add(camera.id)
-        return cameras
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
@@ -183,14 +191,14 @@ class LoadedConfig:
         return self.resolve(self.config.county.data)
 
 
-def load(path: Path) -> LoadedConfig:
+def load(path: str | Path) -> LoadedConfig:
     """Read and check a configuration file.
 
     Raises:
         ConfigError: the file cannot be read or holds mistakes; all of them are in the message, a line each.
     """
-    import hashlib
 
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -203,7 +211,6 @@ def load(path: Path) -> LoadedConfig:
 
 def default(archive: Path, state: Path) -> LoadedConfig:
     """The configuration of an archive that is described by its folders alone."""
-    import hashlib
 
     config = Config(county=County(data=state.resolve()), archive=archive.resolve())
     digest = hashlib.sha256(config.model_dump_json().encode()).hexdigest()
@@ -216,6 +223,21 @@ def parse(text: str, name: str) -> Config:
     Raises:
         ConfigError: see `load`.
     """
+    tree, data = _read_yaml(text, name)
+    mistakes = [(line, f"{key}: this key is there twice") for line, key in _repeated_keys(tree)]
+    mistakes += _repeated_cameras(data, tree)
+    config = None
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        mistakes += _described(error, tree)
+    if config is None or mistakes:
+        raise ConfigError("\n".join(f"{name}:{line}: {mistake}" for line, mistake in sorted(mistakes)))
+    return config
+
+
+def _read_yaml(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """The nodes, which know their lines, and the values."""
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -225,33 +247,74 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError(
             f"not valid YAML: {getattr(error, 'problem', error)}", subject=where, hint="mend the line"
         ) from error
+    except ValueError as error:
+        # Of the reader of dates: 2026-13-01 without quotes.
+        raise ConfigError(f"not valid YAML: {error}", subject=name, hint="put it in quotes") from error
     if data is None:
         data = {}
     if not isinstance(data, dict):
         raise ConfigError(
             f"expected keys such as county and cameras, got {type(data).__name__}", subject=name
         )
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_describe(error, tree, name)), code="config") from error
+    return tree, data
 
 
-def _describe(error: ValidationError, tree: yaml.Node | None, name: str) -> list[str]:
-    lines = []
+def _repeated_keys(tree: yaml.Node | None) -> list[tuple[int, str]]:
+    """Line and name of every key that its mapping holds already: YAML would silently take the last."""
+    found: list[tuple[int, str]] = []
+    waiting, visited = [tree], set[int]()
+    while waiting:
+        node = waiting.pop()
+        # Through an alias a node may be met again, even inside itself.
+        if id(node) in visited:
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    found.append((key.start_mark.line + 1, str(key.value)))
+                seen.add(key.value)
+                waiting.append(value)
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return found
+
+
+def _repeated_cameras(data: dict[str, Any], tree: yaml.Node | None) -> list[tuple[int, str]]:
+    """Looked for in what was written, so that other mistakes do not hide them."""
+    found: list[tuple[int, str]] = []
+    cameras = data.get("cameras")
+    seen: set[str] = set()
+    for index, camera in enumerate(cameras if isinstance(cameras, list) else []):
+        name = camera.get("id") if isinstance(camera, dict) else None
+        if isinstance(name, str) and name in seen:
+            line = _line_of(tree, ("cameras", index, "id"))
+            found.append((line, f"cameras.{index}.id: camera id {name!r} is used twice"))
+        if isinstance(name, str):
+            seen.add(name)
+    return found
+
+
+def _described(error: ValidationError, tree: yaml.Node | None) -> list[tuple[int, str]]:
+    """Line and text of every mistake."""
+    found = []
     for mistake in error.errors():
-        where = tuple(part for part in mistake["loc"])
-        line = _line_of(tree, where)
+        where = mistake["loc"]
         key = ".".join(str(part) for part in where) or "(top)"
+        got = mistake.get("input")
+        shown = "" if isinstance(got, dict | list) else f", got {got!r}"
         if mistake["type"] == "extra_forbidden":
             known = ", ".join(_known_keys(where[:-1]))
             text = f"unknown key; known here: {known}" if known else "unknown key"
+        elif mistake["type"] == "string_type":
+            text = f"expected text{shown}; put it in quotes"
+        elif mistake["type"] == "string_pattern_mismatch":
+            text = f"expected a duration such as 30s, 5m, 2h or 250ms{shown}"
         else:
-            got = mistake.get("input")
-            shown = "" if isinstance(got, dict | list) else f", got {got!r}"
-            text = f"{mistake['msg']}{shown}"
-        lines.append(f"{name}:{line}: {key}: {text}")
-    return lines
+            text = f"{mistake['msg'].removeprefix('Value error, ')}{shown}"
+        found.append((_line_of(tree, where), f"{key}: {text}"))
+    return found
 
 
 def _line_of(node: yaml.Node | None, where: tuple[Any, ...]) -> int:

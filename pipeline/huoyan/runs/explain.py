@@ -9,13 +9,26 @@ from typing import Any
 
 from huoyan import incidents, scenes
 from huoyan.config import LoadedConfig
-from huoyan.errors import SourceError, StorageError
+from huoyan.errors import SourceError
 from huoyan.incidents import Store
-from huoyan.records import Detection, Finding, Observation, Observations, Placement, Skip, Unit
+from huoyan.incidents.matching import find
+from huoyan.records import (
+    Detection,
+    Finding,
+    Observation,
+    Observations,
+    Placement,
+    Revision,
+    Skip,
+    Unit,
+)
 from huoyan.runs.judge import context
 from huoyan.runs.look import Eyes, look_unit
 from huoyan.runs.picture import annotated
 from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.runs.trial import trial_store
+from huoyan.scenes.memory import Memory
+from huoyan.scenes.trace import Step
 from huoyan.sources import discover
 
 Story = dict[str, Any]
@@ -25,10 +38,12 @@ def explain(
     frames: Sequence[str | Path],
     config: str | Path | LoadedConfig,
     *,
-    state: Path | None = None,
-    picture: Path | None = None,
+    state: str | Path | None = None,
+    picture: str | Path | None = None,
 ) -> list[Story]:
-    """Explain frames of a county's archive as a scan would judge them now; nothing is written to the state.
+    """Explain frames of a county's archive as a scan would judge them now, one after the other.
+
+    It is tried out on a copy of the state: nothing is written to it, and none is made.
 
     Args:
         frames: files of the archive; of a video or raster every frame is explained.
@@ -43,16 +58,18 @@ def explain(
     Raises:
         SourceError: a file is not in the archive or cannot be read.
         ConfigError: the configuration holds mistakes.
+        StorageError: the state is damaged, or the picture cannot be written.
     """
-    loaded = config if isinstance(config, LoadedConfig) else locate_config(Path(config), state)
+    loaded = config if isinstance(config, LoadedConfig) else locate_config(Path(config))
     prepared = prepare(loaded)
     eyes = Eyes(replace(prepared.settings, keep_uncertain=True))
-    with incidents.open_store(loaded.state, exclusive=False) as store:
+    with trial_store(Path(state) if state is not None else loaded.state) as store:
         stories: list[Story] = []
+        memory = store.load_memory()
         for seen in _look(frames, loaded, eyes):
-            stories.append(_story(seen, prepared, store))
+            stories.append(_story(seen, prepared, store, memory))
             if picture is not None and len(stories) == 1:
-                annotated(seen, prepared, picture)
+                annotated(seen, prepared, Path(picture))
     return stories
 
 
@@ -80,12 +97,15 @@ def _look(frames: Sequence[str | Path], loaded: LoadedConfig, eyes: Eyes) -> Ite
                 yield seen
 
 
-def _story(seen: Observations, prepared: Prepared, store: Store) -> Story:
+def _story(seen: Observations, prepared: Prepared, store: Store, memory: Memory) -> Story:
     sure = replace(
         seen, items=tuple(item for item in seen.items if not item.detection.attributes.get("uncertain"))
     )
-    judgement = scenes.judge(sure, context(prepared), store.load_memory(), trace=True)
+    judgement = scenes.judge(sure, context(prepared), memory, trace=True)
     frame = seen.frame
+    judged_before = store.is_done(frame.frame_id)
+    before = _told_before(frame.frame_id, store) if judged_before else []
+    outcome = before + _outcome(judgement.findings, store)
     return {
         "frame": frame.frame_id,
         "source": frame.source_id,
@@ -95,51 +115,49 @@ def _story(seen: Observations, prepared: Prepared, store: Store) -> Story:
         "size": list(frame.size),
         "night": seen.night,
         "notes": list(seen.notes),
-        "judged_before": store.is_done(frame.frame_id),
+        "judged_before": judged_before,
         "detections": [_seen(item) for item in seen.items],
-        "trace": [
-            f"{'holds' if step.held else 'fails'}: {step.alternative} {step.condition}: {step.detail}"
-            + (
-                f" [{', '.join(sure.items[i].detection.label for i in step.observations)}]"
-                if step.observations
-                else ""
-            )
-            for step in judgement.steps
-        ],
-        "outcome": _outcome(judgement.findings, store) or ["no scene holds: nothing is told"],
+        "trace": [_line(step, sure) for step in judgement.steps],
+        "outcome": outcome or ["no scene holds: nothing is told"],
     }
 
 
+def _line(step: Step, seen: Observations) -> str:
+    of = ", ".join(seen.items[i].detection.label for i in step.observations)
+    held = "holds" if step.held else "fails"
+    return f"{held}: {step.alternative} {step.condition}: {step.detail}" + (f" [{of}]" if of else "")
+
+
 def _outcome(findings: Sequence[Finding], store: Store) -> list[str]:
-    """What would become of the findings: tried out in a transaction that is undone."""
-    lines = [
-        f"{finding.scene} ({finding.stage}): permitted by {finding.permit.permit_id or finding.permit.note}"
+    """What becomes of the findings."""
+    with store.transaction():
+        told = {(r.incident.scene, r.finding.stage): r for r in incidents.associate(store, findings)}
+    return [
+        f"{finding.scene} ({finding.stage}): {_becomes(finding, told.get((finding.scene, finding.stage)), store)}"
         for finding in findings
-        if finding.permit.result == "covered"
     ]
-    open_ones = [finding for finding in findings if finding.permit.result != "covered"]
-    try:
-        with store.transaction():
-            told = {(r.incident.scene, r.finding.stage): r for r in incidents.associate(store, open_ones)}
-            for finding in open_ones:
-                revision = told.get((finding.scene, finding.stage))
-                if revision is not None:
-                    lines.append(
-                        f"{finding.scene} ({finding.stage}): alert, revision {revision.incident.revision} of incident"
-                        f" {revision.incident.incident_id} ({revision.why})"
-                    )
-                else:
-                    lines.append(f"{finding.scene} ({finding.stage}): already told or muted, nothing new")
-            raise _Undo
-    except _Undo:
-        return lines
 
 
-class _Undo(StorageError):
-    """Ends a transaction that must leave nothing behind."""
+def _becomes(finding: Finding, revision: Revision | None, store: Store) -> str:
+    if finding.permit.result == "covered":
+        return f"permitted by {finding.permit.permit_id or finding.permit.note}"
+    if revision is not None:
+        incident = revision.incident
+        return f"alert, revision {incident.revision} of incident {incident.incident_id} ({revision.why})"
+    joined = find(store, finding)
+    if joined is None:
+        return "muted: what was here and looked like this was rejected"
+    return f"belongs to incident {joined.incident.incident_id}, nothing new to tell"
 
-    def __init__(self) -> None:
-        super().__init__("undone")
+
+def _told_before(frame: str, store: Store) -> list[str]:
+    """What the frame led to when it was judged."""
+    return [
+        f"{told.incident.scene} ({told.finding.stage}): was told as revision {told.incident.revision}"
+        f" of incident {told.incident.incident_id} ({told.why})"
+        for told in store.revisions()
+        if told.finding.frame.frame_id == frame
+    ]
 
 
 def _seen(item: Observation) -> Story:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huoyan.errors import MissingExtra
+from huoyan import interop
 from huoyan.records import Alert, Skip
 
 if TYPE_CHECKING:
@@ -91,49 +91,21 @@ class ScanResult:
         }
 
     def to_geodataframe(self) -> geopandas.GeoDataFrame:
-        """The alerts as a table with a point geometry (EPSG:4326), a row an alert; unplaced ones have None.
+        """The alerts that this scan raised as a table with points in EPSG:4326, a row each.
+
+        `huoyan.load_alerts` gives the same table of all that a state holds.
 
         Raises:
             MissingExtra: GeoPandas is not installed.
         """
-        return geodataframe([dict(alert.document) for alert in self.alerts])
+        return interop.geodataframe([alert.document for alert in self.alerts])
 
+    def to_file(self, path: str | Path) -> Path:
+        """Write the alerts as the suffix says: .geojson, .parquet (GeoParquet), .gpkg or .csv.
 
-def geodataframe(documents: list[dict[str, Any]]) -> geopandas.GeoDataFrame:
-    """Alert documents as a GeoDataFrame.
-
-    Raises:
-        MissingExtra: GeoPandas is not installed.
-    """
-    try:
-        import geopandas
-        from shapely.geometry import shape
-    except ImportError as error:
-        raise MissingExtra.named("geopandas", "analyst") from error
-    rows, geometries = [], []
-    for document in documents:
-        feature = document["data"]
-        properties = feature["properties"]
-        rows.append(
-            {
-                "alert_id": document["id"],
-                "incident_id": properties["incident_id"],
-                "revision": properties["revision"],
-                "scene": properties["scene"]["id"],
-                "scene_zh": properties["scene"]["zh"],
-                "stage": properties["stage"],
-                "status": properties["status"],
-                "priority": properties["priority"],
-                "confidence": properties["confidence"],
-                "first_seen": properties["first_seen"],
-                "last_seen": properties["last_seen"],
-                "sensors": " ".join(properties["sensors"]),
-                "zones": " ".join(properties["zones"]),
-                "error_m": properties["position"].get("error_m"),
-                "method": properties["position"].get("method"),
-                "explanation": properties["explanation"]["en"],
-            }
-        )
-        geometries.append(shape(feature["geometry"]) if feature["geometry"] else None)
-    columns = None if rows else ["alert_id", "incident_id", "revision", "scene", "priority"]
-    return geopandas.GeoDataFrame(rows, columns=columns, geometry=geometries, crs="EPSG:4326")
+        Raises:
+            MissingExtra: GeoPandas is not installed.
+            ValueError: the suffix is none of these.
+            StorageError: the file cannot be written.
+        """
+        return interop.write_table(self.to_geodataframe(), path)
