@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import Literal
 
 from huoyan.incidents import codec, permitted
-from huoyan.incidents.matching import Known, find, identity, is_muted
+from huoyan.incidents.matching import Known, find, identity, is_muted, size_m
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Incident, Place, Placement, Priority, Revision, Status, incident_id
 
@@ -197,19 +197,22 @@ def _save(store: Store, incident: Incident, finding: Finding, seen: Mapping[str,
     now = codec.to_ms(frame.time)
     marks = (f"sensor:{frame.kind}", f"stage:{finding.stage}")
     seen = {**seen, **{mark: max(now, seen.get(mark, now)) for mark in marks}}
-    lon, lat = (place.lon, place.lat) if isinstance(place, Placement) else (None, None)
+    where: tuple[float | None, ...] = (None, None, None, None)
+    if isinstance(place, Placement):
+        where = (place.lon, place.lat, place.error_m, size_m(place))
     store.execute(
-        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
+        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"
         " ON CONFLICT (incident_id) DO UPDATE SET status = excluded.status, lon = excluded.lon,"
-        " lat = excluded.lat, first_ms = excluded.first_ms, last_ms = excluded.last_ms,"
+        " lat = excluded.lat, error_m = excluded.error_m, size_m = excluded.size_m,"
+        " footprint = excluded.footprint, first_ms = excluded.first_ms, last_ms = excluded.last_ms,"
         " until_ms = excluded.until_ms, last_frame = excluded.last_frame, seen = excluded.seen,"
         " document = excluded.document, finding = excluded.finding",
         (
             incident.incident_id,
             incident.scene,
             incident.status,
-            lon,
-            lat,
+            *where,
+            incident.footprint,
             codec.to_ms(incident.first_seen),
             codec.to_ms(incident.last_seen),
             codec.to_ms(incident.last_seen + timedelta(seconds=incident.window_s)),

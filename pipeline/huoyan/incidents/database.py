@@ -29,7 +29,7 @@ CREATE TABLE incidents (
     incident_id TEXT PRIMARY KEY,
     scene TEXT NOT NULL,
     status TEXT NOT NULL,
-    lon REAL, lat REAL,
+    lon REAL, lat REAL, error_m REAL, size_m REAL, footprint TEXT,
     first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
     closed_ms INTEGER,
     last_frame TEXT NOT NULL,

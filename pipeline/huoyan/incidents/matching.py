@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import cos, radians
+from math import cos, hypot, radians
 
+from huoyan import georef
 from huoyan.incidents import codec
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Incident, Place, Placement
@@ -16,7 +18,7 @@ from huoyan.scenes import nearness
 _SEARCH_M = nearness.CEILING_M + 1000.0
 """Radius of the search for candidates; 1000 m allow for the size of outlines."""
 _METRES_PER_DEGREE = 110_500.0
-"""Slightly less than a degree of latitude anywhere, so that a search box is never too small."""
+"""Slightly less than a degree of latitude anywhere, so that nothing in reach is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def find(store: Store, finding: Finding) -> Known | None:
         " AND (i.status <> 'resolved' OR i.closed_ms >= ?)"
     )
     times = (now - window, now + window, now)
-    columns = "i.status, i.document, i.seen, i.last_frame"
+    columns = "i.status, i.document, i.seen, i.last_frame, i.lon, i.lat, i.error_m, i.size_m, i.footprint"
     if isinstance(finding.place, Placement):
         rows = store.rows(
             f"SELECT {columns} FROM incidents i WHERE i.scene = ? AND i.lat BETWEEN ? AND ?"
@@ -55,6 +57,8 @@ def find(store: Store, finding: Finding) -> Known | None:
         )
     best: tuple[tuple[object, ...], Known] | None = None
     for row in rows:
+        if not _in_reach(row, finding):
+            continue
         incident = replace(codec.incident(row["document"]), status=row["status"])
         away = _away(incident, finding)
         if away is None:
@@ -63,6 +67,11 @@ def find(store: Store, finding: Finding) -> Known | None:
         if best is None or rank < best[0]:
             best = rank, Known(incident, json.loads(row["seen"]), row["last_frame"])
     return best[1] if best else None
+
+
+def size_m(place: Placement) -> float:
+    """How far an outline reaches from its place, metres; 0 for a point."""
+    return max((georef.distance_m(place, corner) for corner in place.outline), default=0.0)
 
 
 def is_muted(store: Store, finding: Finding) -> bool:
@@ -110,6 +119,19 @@ def latitudes(place: Place) -> tuple[float | None, float | None]:
 def _longitudes(place: Placement) -> tuple[float, float]:
     reach = _SEARCH_M / (_METRES_PER_DEGREE * max(0.01, cos(radians(place.lat))))
     return place.lon - reach, place.lon + reach
+
+
+def _in_reach(row: sqlite3.Row, finding: Finding) -> bool:
+    """Whether an incident may be in reach: plain arithmetic that spares reading most documents."""
+    place = finding.place
+    if not isinstance(place, Placement) or row["lat"] is None:
+        return True
+    if finding.footprint is not None and row["footprint"] == finding.footprint:
+        return True
+    north = (row["lat"] - place.lat) * _METRES_PER_DEGREE
+    east = (row["lon"] - place.lon) * _METRES_PER_DEGREE * cos(radians(place.lat))
+    reach = nearness.same_place_m(row["error_m"], place.error_m) + float(row["size_m"]) + size_m(place)
+    return hypot(east, north) <= reach
 
 
 def _away(incident: Incident, finding: Finding) -> float | None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from shapely import STRtree
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from huoyan.records import Placement
 from huoyan.registry.areas import circle
 from huoyan.registry.entries import Footprint, Permit, Vehicle, Zone, plate_key
+from huoyan.registry.layer import Layer
 from huoyan.registry.local import LocalPlane
 from huoyan.registry.spot import Spot
 
@@ -73,9 +73,9 @@ class Registry:
         geometries = [zone.geometry for zone in self.zones.values()]
         geometries += [footprint.geometry for footprint in self.footprints.values()]
         self._plane = _plane(geometries)
-        self._zones = _Layer([self._plane.to_metres(z.geometry) for z in self.zones.values()])
-        self._footprints = _Layer([self._plane.to_metres(f.geometry) for f in self.footprints.values()])
-        self._permits = _Layer([self._permit_area(permit) for permit in self.permits])
+        self._zones = Layer([self._plane.to_metres(z.geometry) for z in self.zones.values()])
+        self._footprints = Layer([self._plane.to_metres(f.geometry) for f in self.footprints.values()])
+        self._permits = Layer([self._permit_area(permit) for permit in self.permits])
         self._zone_list = list(self.zones.values())
         self._zone_index = {zone: index for index, zone in enumerate(self.zones)}
         self._footprint_list = list(self.footprints.values())
@@ -106,10 +106,15 @@ class Registry:
         `share` is that of the zone itself; see `share_within` for a zone grown by some metres.
         """
         reach = max(metres, SPREAD * spot.error_m)
+        near = self._zones.near(spot.bounds, reach)
+        if not near:
+            return []
         found = []
-        for index in self._zones.near(spot, reach):
+        for index in near:
             area = self._zones.areas[index]
-            found.append(ZoneMatch(self._zone_list[index], spot.share(area), spot.distance_m(area)))
+            distance = spot.distance_m(area)
+            if distance <= reach:
+                found.append(ZoneMatch(self._zone_list[index], spot.share(area), distance))
         return sorted(found, key=lambda match: match.zone.id)
 
     def share_within(self, spot: Spot, zone_id: str, metres: float) -> float:
@@ -128,7 +133,7 @@ class Registry:
     def permits_at(self, spot: Spot, scene: str) -> list[PermitMatch]:
         """Permits about `scene` at a place, whatever their days, by falling share, then by id."""
         found = []
-        for index in self._permits.near(spot, SPREAD * spot.error_m):
+        for index in self._permits.near(spot.bounds, SPREAD * spot.error_m):
             permit = self.permits[index]
             if permit.allows(scene):
                 share = spot.share(self._permits.areas[index])
@@ -160,36 +165,11 @@ class Registry:
 
     def _on_footprints(self, spot: Spot) -> list[FootprintMatch]:
         found = []
-        for index in self._footprints.near(spot, SPREAD * spot.error_m):
+        for index in self._footprints.near(spot.bounds, SPREAD * spot.error_m):
             share = spot.share(self._footprints.areas[index])
             if share > 0:
                 found.append(FootprintMatch(self._footprint_list[index], share))
         return found
-
-
-class _Layer:
-    """Areas in metres with their index."""
-
-    def __init__(self, areas: Sequence[BaseGeometry]) -> None:
-        self.areas = list(areas)
-        shapely.prepare(self.areas)
-        self._tree = STRtree(self.areas) if self.areas else None
-        self._grown: dict[tuple[int, float], BaseGeometry] = {}
-
-    def near(self, spot: Spot, metres: float) -> list[int]:
-        """Indices of the areas within `metres` of a place, rising."""
-        if self._tree is None:
-            return []
-        hits = self._tree.query(spot.geometry, predicate="dwithin", distance=metres)
-        return [int(index) for index in np.sort(hits)]
-
-    def grown(self, index: int, metres: float) -> BaseGeometry:
-        key = (index, metres)
-        if key not in self._grown:
-            area = self.areas[index].buffer(metres)
-            shapely.prepare(area)
-            self._grown[key] = area
-        return self._grown[key]
 
 
 def _plane(geometries: Sequence[BaseGeometry]) -> LocalPlane:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan.records import Finding, Observations, PermitCheck, Placement, VehicleFinding
+from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, VehicleFinding
 from huoyan.registry import Registry, Spot
 from huoyan.scenes import groups, permits, persistence, relations, vehicles
 from huoyan.scenes.groups import Group, Item
@@ -49,6 +49,15 @@ class _Frame:
     context: JudgeContext
     memory: Memory
     trace: Trace
+    spots: dict[int, Spot] = field(default_factory=dict)
+
+    def spot(self, index: int, place: Place) -> Spot | None:
+        """The place of an observation in the registry's plane: many rules ask for the same one."""
+        if not isinstance(place, Placement):
+            return None
+        if index not in self.spots:
+            self.spots[index] = self.context.registry.spot(place)
+        return self.spots[index]
 
     @property
     def watched(self) -> Collection[str]:
@@ -133,7 +142,8 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
     rule, evidence, registry = alternative.rule, alternative.evidence, state.context.registry
     note, who = state.trace.note, group.indices
     lack = groups.lacking(evidence, group)
-    note(alternative.key, "evidence", not lack, lack or _seen(group), who)
+    if state.trace.wanted:
+        note(alternative.key, "evidence", not lack, lack or _seen(group), who)
     if lack:
         return None
     other = groups.explained_away(evidence, group, state.observations.items)
@@ -141,7 +151,7 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
         note(alternative.key, "unless", False, f"overlaps {other}", who)
         return None
     place = group.anchor.place
-    spot = registry.spot(place) if isinstance(place, Placement) else None
+    spot = state.spot(who[0], place)
     if spot is None and (rule.needs_place or evidence.ground != "any"):
         note(alternative.key, "place", False, f"not placed: {getattr(place, 'reason', '')}", who)
         return None

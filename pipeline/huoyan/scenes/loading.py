@@ -22,16 +22,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to see one scene, with where it stands in the file."""
+    """One way to see one scene."""
 
     scene: str
     rule: SceneRule
-    index: int
     evidence: Evidence
-
-    @property
-    def key(self) -> str:
-        return f"{self.scene}#{self.index + 1}"
+    key: str
+    """`<scene>#<number in the file>`, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +100,9 @@ def load(path: Path | None = None, only: Sequence[str] = (), codes: Path | None 
 def build(scenes: Mapping[str, SceneRule], codes: Mapping[str, str]) -> Rules:
     """Rules from checked scenes: their alternatives found by label."""
     alternatives = tuple(
-        Alternative(name, rule, index, evidence)
+        Alternative(name, rule, evidence, f"{name}#{number}")
         for name, rule in scenes.items()
-        for index, evidence in enumerate(rule.evidence)
+        for number, evidence in enumerate(rule.evidence, 1)
     )
     by_label: dict[str, list[Alternative]] = defaultdict(list)
     for alternative in alternatives:

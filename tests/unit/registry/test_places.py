@@ -11,6 +11,7 @@ from shapely.geometry import Point, box
 
 from huoyan.records import Placement
 from huoyan.registry import Registry, Spot
+from huoyan.registry.layer import Area
 from huoyan.registry.local import LocalPlane
 
 from .conftest import at
@@ -106,10 +107,10 @@ def test_a_registry_without_anything_answers() -> None:
 def test_shares_of_two_halves_add_up(x: float, y: float, error: float, half: float, other: float) -> None:
     spot = Spot(x, y, error)
     left, right = box(-half, -half, 0, other), box(0, -half, half, other)
-    whole = spot.share(box(-half, -half, half, other))
+    whole = spot.share(Area.of(box(-half, -half, half, other)))
     assert 0.0 <= whole <= 1.0
     # Either way of reckoning is good to a few of 64 points; near an edge of one half the whole may be sure.
-    assert spot.share(left) + spot.share(right) == pytest.approx(whole, abs=0.05)
+    assert spot.share(Area.of(left)) + spot.share(Area.of(right)) == pytest.approx(whole, abs=0.05)
 
 
 @given(
