@@ -18,7 +18,7 @@ Item = tuple[int, Observation]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Observations that belong together, the surest first."""
+    """Observations that belong together, the one to show first."""
 
     items: tuple[Item, ...]
 
@@ -54,8 +54,14 @@ def misfit(term: Term, observation: Observation) -> str:
 
 
 def gather(evidence: Evidence, items: Sequence[Item], apart: bool) -> list[Group]:
-    """Groups of observations that lie together, each led by its surest; `apart`: each for itself."""
-    left = sorted(items, key=lambda item: (-item[1].detection.score, item[0]))
+    """Groups of observations that lie together; `apart`: each for itself.
+
+    A group is led by its surest observation, under `all` by the surest of what the rule names first.
+    """
+    first = evidence.all[0].label if evidence.all else ""
+    left = sorted(
+        items, key=lambda item: (item[1].detection.label != first, -item[1].detection.score, item[0])
+    )
     if apart or evidence.still:
         return [Group((item,)) for item in left]
     groups = []

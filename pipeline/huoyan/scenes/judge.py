@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, VehicleFinding
+from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, Unplaced, VehicleFinding
 from huoyan.registry import Registry, Spot
 from huoyan.scenes import groups, permits, persistence, relations, vehicles
 from huoyan.scenes.groups import Group, Item
 from huoyan.scenes.loading import Alternative, Rules
 from huoyan.scenes.memory import Memory
-from huoyan.scenes.relations import Zoning
+from huoyan.scenes.relations import OnFootprint, Zoning
 from huoyan.scenes.trace import Step, Trace
 
 EXPLAINED_M = 200.0
@@ -64,6 +64,15 @@ class _Frame:
         return self.context.watched.get(self.observations.frame.source_id, ())
 
 
+@dataclass(frozen=True, slots=True)
+class _Law:
+    """What registers say about a group."""
+
+    permit: PermitCheck
+    vehicle: VehicleFinding | None = None
+    words: str = ""
+
+
 def judge(
     observations: Observations, context: JudgeContext, memory: Memory, *, trace: bool = False
 ) -> Judgement:
@@ -81,10 +90,13 @@ def judge(
     frame = observations.frame
     number = persistence.count_frame(memory, frame.source_id) if frame.kind in context.rules.counted else 0
     candidates = _candidates(observations, context.rules)
-    if not candidates:
+    if not candidates and not trace:
         return Judgement(())
     local = frame.time.astimezone(context.timezone)
     state = _Frame(observations, number, local, context, memory, Trace(trace))
+    for index, observation in enumerate(observations.items):
+        if observation.detection.label not in context.rules.by_label:
+            state.trace.note("", "label", False, f"no scene asks for {observation.detection.label}", (index,))
     found: list[Finding] = []
     for alternative, items in candidates:
         found += _alternative(alternative, items, state)
@@ -139,71 +151,88 @@ def _guards_open(alternative: Alternative, state: _Frame) -> bool:
 
 def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | None:
     """The finding of a group of observations, if all the rule's conditions hold."""
-    rule, evidence, registry = alternative.rule, alternative.evidence, state.context.registry
     note, who = state.trace.note, group.indices
-    lack = groups.lacking(evidence, group)
-    if state.trace.wanted:
-        note(alternative.key, "evidence", not lack, lack or _seen(group), who)
-    if lack:
+    if not _is_evidence(alternative, group, state):
         return None
-    other = groups.explained_away(evidence, group, state.observations.items)
-    if other:
-        note(alternative.key, "unless", False, f"overlaps {other}", who)
-        return None
-    place = group.anchor.place
-    spot = state.spot(who[0], place)
-    if spot is None and (rule.needs_place or evidence.ground != "any"):
-        note(alternative.key, "place", False, f"not placed: {getattr(place, 'reason', '')}", who)
-        return None
-    around = EXPLAINED_M if state.trace.wanted else 0.0
-    zoning = relations.zoning(alternative.scene, rule, place, spot, registry, state.watched, around)
-    note(alternative.key, "zone", zoning.held, zoning.detail, who)
+    spot = state.spot(who[0], group.anchor.place)
+    zoning = _zoning(alternative, group, spot, state)
     if not zoning.held:
         return None
-    footprint, on = _on(alternative, spot, registry, state.trace, who)
-    if not on:
+    footprint = relations.on_footprint(spot, state.context.registry) if spot else OnFootprint(None, 0.0)
+    if not _stands_right(alternative, footprint, state.trace, who):
         return None
     lasting = persistence.look(alternative, group.anchor, zoning.zones, state.number, state.memory)
     note(alternative.key, "persistence", lasting.held, lasting.detail, who)
     if not lasting.held:
         return None
-    checked = _lawful(alternative, group, spot, zoning, footprint, state)
-    if checked is None:
+    law = _lawful(alternative, group, spot, zoning, footprint.id, state)
+    if law is None:
         return None
-    permit, vehicle, why = checked
+    rule = alternative.rule
     return Finding(
         scene=alternative.scene,
-        stage=evidence.stage,
+        stage=alternative.evidence.stage,
         frame=state.observations.frame,
         evidence=group.observations,
-        place=place,
+        place=group.anchor.place,
         confidence=_confidence(group, zoning),
         zones=zoning.zones,
-        permit=permit,
+        permit=law.permit,
         priority=rule.priority_level,
         code=state.context.rules.code(alternative.scene),
-        reason="; ".join(part for part in (_seen(group), zoning.detail, lasting.detail, why) if part),
+        reason="; ".join(part for part in (_seen(group), zoning.detail, lasting.detail, law.words) if part),
         looks=lasting.looks,
         extent_m2=_extent(group),
-        footprint=footprint,
-        vehicle=vehicle,
+        footprint=footprint.id,
+        vehicle=law.vehicle,
         window_s=rule.window_s,
     )
 
 
-def _on(
-    alternative: Alternative, spot: Spot | None, registry: Registry, trace: Trace, who: tuple[int, ...]
-) -> tuple[str | None, bool]:
-    """The building a place is on, and whether the rule wants it there."""
-    if spot is None:
-        return None, True
-    footprint, share = relations.on_footprint(spot, registry)
+def _is_evidence(alternative: Alternative, group: Group, state: _Frame) -> bool:
+    """Whether the group is complete, not explained away, and placed where the rule needs a place."""
+    evidence, note, who = alternative.evidence, state.trace.note, group.indices
+    lack = groups.lacking(evidence, group)
+    if state.trace.wanted:
+        note(alternative.key, "evidence", not lack, lack or _seen(group), who)
+    if lack:
+        return False
+    other = groups.explained_away(evidence, group, state.observations.items)
+    if other:
+        note(alternative.key, "unless", False, f"overlaps {other}", who)
+        return False
+    place = group.anchor.place
+    if isinstance(place, Unplaced) and (alternative.rule.needs_place or evidence.ground != "any"):
+        note(alternative.key, "place", False, f"not placed: {place.reason}", who)
+        return False
+    return True
+
+
+def _zoning(alternative: Alternative, group: Group, spot: Spot | None, state: _Frame) -> Zoning:
+    zoning = relations.zoning(
+        alternative.scene,
+        alternative.rule,
+        group.anchor.place,
+        spot,
+        state.context.registry,
+        state.watched,
+        EXPLAINED_M if state.trace.wanted else 0.0,
+    )
+    state.trace.note(alternative.key, "zone", zoning.held, zoning.detail, group.indices)
+    return zoning
+
+
+def _stands_right(
+    alternative: Alternative, footprint: OnFootprint, trace: Trace, who: tuple[int, ...]
+) -> bool:
+    """Whether a place is on a building, or off every one, as the rule wants it."""
     wanted = alternative.evidence.ground
-    held = wanted == "any" or (footprint is not None) == (wanted == "footprint")
-    if wanted != "any":
-        which = f"on building {footprint}" if footprint else "on no building"
-        trace.note(alternative.key, "footprint", held, f"{which} ({share:.0%}); asks for {wanted}", who)
-    return footprint, held
+    if wanted == "any":
+        return True
+    held = (footprint.id is not None) == (wanted == "footprint")
+    which = f"on building {footprint.id}" if footprint.id else "on no building"
+    trace.note(alternative.key, "footprint", held, f"{which} ({footprint.share:.0%}); asks for {wanted}", who)
+    return held
 
 
 def _lawful(
@@ -213,19 +242,19 @@ def _lawful(
     zoning: Zoning,
     footprint: str | None,
     state: _Frame,
-) -> tuple[PermitCheck, VehicleFinding | None, str] | None:
-    """The permit check with its vehicle and its words; None if nothing can be said about a vehicle."""
+) -> _Law | None:
+    """The permit check; None if nothing can be said about a vehicle."""
     registry, day = state.context.registry, state.local.date()
     if alternative.rule.vehicle:
         verdict = vehicles.check(group.anchor.detection, registry, day)
         state.trace.note(
             alternative.key, "vehicle", verdict.vehicle is not None, verdict.detail, group.indices
         )
-        return (verdict.permit, verdict.vehicle, verdict.detail) if verdict.vehicle else None
+        return _Law(verdict.permit, verdict.vehicle, verdict.detail) if verdict.vehicle else None
     permit = permits.check(alternative.scene, alternative.rule, registry, spot, zoning.zones, footprint, day)
     words = " ".join(part for part in (permit.result, permit.permit_id or "", permit.note) if part)
     state.trace.note(alternative.key, "permit", permit.result != "covered", words, group.indices)
-    return permit, None, ""
+    return _Law(permit)
 
 
 def _seen(group: Group) -> str:

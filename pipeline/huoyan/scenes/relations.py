@@ -28,6 +28,14 @@ class Zoning:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class OnFootprint:
+    """The building that a place is on, None for none, and the share of the place on the likeliest one."""
+
+    id: str | None
+    share: float
+
+
 def zoning(
     scene: str,
     rule: SceneRule,
@@ -61,12 +69,12 @@ def zoning(
     return _by_place(scene, rule, spot, registry, watched, around_m)
 
 
-def on_footprint(spot: Spot, registry: Registry) -> tuple[str | None, float]:
-    """The building a place is on, or None, with the share of the place on the likeliest building."""
+def on_footprint(spot: Spot, registry: Registry) -> OnFootprint:
+    """The building a place is on, with the share of the place on the likeliest building."""
     match = registry.footprint_at(spot)
     if match is None:
-        return None, 0.0
-    return (match.footprint.id if match.share >= FOOTPRINT_SHARE else None), match.share
+        return OnFootprint(None, 0.0)
+    return OnFootprint(match.footprint.id if match.share >= FOOTPRINT_SHARE else None, match.share)
 
 
 def _fits(scene: str, zone: Zone, rule: SceneRule) -> list[ZoneCondition]:

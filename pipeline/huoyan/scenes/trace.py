@@ -11,9 +11,9 @@ class Step:
 
     scene: str
     alternative: str
-    """Which evidence of the scene: `<scene>#<number in the file>`."""
+    """Which evidence of the scene: `<scene>#<number in the file>`; empty where no scene asks for the label."""
     condition: str
-    """sensor, evidence, guard, unless, place, zone, footprint, persistence, vehicle or permit."""
+    """label, sensor, evidence, guard, unless, place, zone, footprint, persistence, vehicle or permit."""
     held: bool
     detail: str
     """What was compared, with the numbers."""

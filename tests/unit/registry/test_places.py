@@ -14,7 +14,7 @@ from huoyan.registry import Registry, Spot
 from huoyan.registry.layer import Area
 from huoyan.registry.local import LocalPlane
 
-from .conftest import at
+from .conftest import at, collection, feature
 
 Load = Callable[..., Registry]
 
@@ -95,6 +95,21 @@ def test_a_registry_without_anything_answers() -> None:
     assert registry.zones_near(spot, 100) == []
     assert registry.footprint_at(spot) is None
     assert registry.permits_at(spot, "earthwork") == []
+
+
+def test_a_zone_as_large_as_a_continent_and_a_place_known_to_a_province(load: Load) -> None:
+    vast = collection(
+        feature(
+            [[[70.0, 10.0], [130.0, 10.0], [130.0, 60.0], [70.0, 60.0], [70.0, 10.0]]],
+            id="asia",
+            kind="control",
+        )
+    )
+    registry = load(zones=vast, permits=None, vehicles=None)
+    assert [m.zone.id for m in registry.zones_near(registry.spot(place(0, 0, 5)))] == ["asia"]
+    registry = load()
+    found = {m.zone.id: m.share for m in registry.zones_near(registry.spot(place(0, 0, 50_000)))}
+    assert set(found) == {"plot", "yard", "stadium"} and max(found.values()) < 0.05
 
 
 @given(

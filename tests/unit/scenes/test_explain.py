@@ -98,6 +98,11 @@ def test_the_permit_that_silenced_it_is_named(court: Callable[..., Court]) -> No
     assert step.held and step.detail == "lapsed P-7 expired on 2026-03-02"
 
 
+def test_a_label_that_no_scene_asks_for_is_named(court: Callable[..., Court]) -> None:
+    (step,) = court().judge(frame(("person", 0.9, NOWHERE)), trace=True).steps
+    assert (step.condition, step.detail) == ("label", "no scene asks for person")
+
+
 def test_nothing_is_told_unasked(court: Callable[..., Court]) -> None:
     judged = court().judge(frame(("excavator", 0.8, ground(50, 30))))
     assert judged.steps == () and len(judged.findings) == 1

@@ -185,6 +185,13 @@ def test_things_at_one_place_are_one_finding_led_by_the_surest(court: Callable[.
     assert len(court().findings(frame(*apart))) == 2
 
 
+def test_a_fire_is_where_its_flames_are(court: Callable[..., Court]) -> None:
+    seen = frame(("smoke", 0.9, ground(60, 50)), ("flame", 0.4, ground(50, 50)), kind="camera")
+    (found,) = [f for f in court().findings(seen) if f.scene == "venue_fire"]
+    assert [o.detection.label for o in found.evidence] == ["flame", "smoke"]
+    assert found.place == ground(50, 50)
+
+
 def test_the_confidence_falls_with_the_chance_to_be_inside(court: Callable[..., Court]) -> None:
     (sure,) = court().findings(frame(("excavator", 0.8, ground(50, 30, 5))))
     (edge,) = court().findings(frame(("excavator", 0.8, ground(97, 30, 5))))
