@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_track_moves_as_a_drone_flies(shared_data: Path) -> None:
     for name in FIRST:
         blocks = srt.read(shared_data / "srt" / f"{name}.srt").blocks
         places = [(one.lon, one.lat) for one in blocks if one.lon is not None and one.lat is not None]
-        for (lon, lat), (next_lon, next_lat) in zip(places, places[1:], strict=False):
+        for (lon, lat), (next_lon, next_lat) in pairwise(places):
             assert abs(next_lon - lon) < 5e-4 and abs(next_lat - lat) < 5e-4, name  # type: ignore[operator]
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from huoyan.config import Camera, LoadedConfig, seconds
 from huoyan.errors import ConfigError, SourceError
 from huoyan.records import Caption
-from huoyan.sources import captions, drone, making, metadata
+from huoyan.sources import captions, drone, making, metadata, times
 from huoyan.sources.folders import MEDIA_SUFFIXES, RASTER_SUFFIXES, walk
 from huoyan.sources.found import Found
 from huoyan.sources.stills import StillUnit
@@ -31,10 +31,11 @@ def find(
             for a drone's; None takes everything for this camera's.
 
     Raises:
-        ConfigError: the camera's time zone or start is wrong.
+        ConfigError: the camera's time zone, start or pattern is wrong.
     """
     zone = zone_of(camera, loaded)
     stated = _stated(camera)
+    _check_pattern(camera)
     suffixes = MEDIA_SUFFIXES - RASTER_SUFFIXES if drones else MEDIA_SUFFIXES
     said: dict[Path, dict[str, tuple[Caption, ...]]] = {}
     stills: list[StillUnit] = []
@@ -91,6 +92,18 @@ def _video(
         return making.video(path, drones, "drone", every, zone, telemetry=told)
     every = seconds(camera.sampling)
     return making.video(path, camera.id, "camera", every, zone, pattern=camera.pattern, stated=stated)
+
+
+def _check_pattern(camera: Camera) -> None:
+    if camera.pattern is None:
+        return
+    try:
+        times.check_pattern(camera.pattern)
+    except ValueError as error:
+        raise ConfigError(
+            f"pattern: expected one for strptime such as %Y%m%d_%H%M%S, got {camera.pattern!r}: {error}",
+            subject=f"camera {camera.id}",
+        ) from error
 
 
 def _stated(camera: Camera) -> datetime | None:

@@ -188,17 +188,19 @@ class _Group:
 
 
 def _groups(container: Any, stream: Any, faults: Faults) -> Iterator[_Group]:
+    before: _Group | None = None
     group: _Group | None = None
     for packet, stamp, counted in _packets(container, stream, faults):
         if packet.is_keyframe:
-            if group:
-                yield group
-            group = _Group(stamp, counted, [])
-        # Frames shown before their key frame lean on the group before, which is not decoded for them.
+            if before:
+                yield before
+            before, group = group, _Group(stamp, counted, [])
         if group and stamp >= group.key:
             group.stamps.append(stamp)
-    if group:
-        yield group
+        elif before:
+            # Shown before its key frame: it leans on the group before.
+            before.stamps.append(stamp)
+    yield from (one for one in (before, group) if one)
 
 
 def _packets(container: Any, stream: Any, faults: Faults) -> Iterator[tuple[Any, int, bool]]:
@@ -229,20 +231,44 @@ def _taken(container: Any, wanted: dict[int, set[int]], faults: Faults) -> Itera
     decoder = stream.codec_context
     left = {key: set(stamps) for key, stamps in wanted.items()}
     group: _Decoding | None = None
-    for packet, stamp, counted in _packets(container, stream, faults):
-        if packet.is_keyframe:
+    for packets, key, counted in _steps(container, stream, faults):
+        if key is not None:
             if group:
+                # What is shown before the new key frame is the end of this group.
+                yield from group.feed(packets)
                 yield from group.finish()
                 decoder.flush_buffers()
-            group = _Decoding(decoder, left.pop(stamp), stamp, counted, faults) if stamp in left else None
+            group = _Decoding(decoder, left.pop(key), key, counted, faults) if key in left else None
             if group is None and not left:
                 return
         if group:
-            yield from group.feed(packet)
+            yield from group.feed(packets)
     if group:
         yield from group.finish()
     for _ in range(sum(len(stamps) for stamps in left.values())):
         faults.add("a part that was there when it was planned could not be read")
+
+
+def _steps(container: Any, stream: Any, faults: Faults) -> Iterator[tuple[list[Any], int | None, bool]]:
+    """(packets, time stamp of their key frame, whether that is a mere number).
+
+    A key frame comes with the packets that are decoded after it but shown before it; every other packet comes
+    alone and without a key.
+    """
+    opening: list[Any] = []
+    key, numbered = 0, False
+    for packet, stamp, counted in _packets(container, stream, faults):
+        if opening and (packet.is_keyframe or stamp >= key):
+            yield opening, key, numbered
+            opening = []
+        if packet.is_keyframe:
+            opening, key, numbered = [packet], stamp, counted
+        elif opening:
+            opening.append(packet)
+        else:
+            yield [packet], None, counted
+    if opening:
+        yield opening, key, numbered
 
 
 class _Decoding:
@@ -253,9 +279,11 @@ class _Decoding:
         self.number = key if counted else None
         self.broken = False
 
-    def feed(self, packet: Any) -> Iterator[tuple[int, Image]]:
-        """Decode a packet; nothing more is decoded once every wanted frame is out, or after damage."""
-        if self.wanted and not self.broken:
+    def feed(self, packets: Iterable[Any]) -> Iterator[tuple[int, Image]]:
+        """Decode packets; nothing more is decoded once every wanted frame is out, or after damage."""
+        for packet in packets:
+            if not self.wanted or self.broken:
+                return
             try:
                 frames = self.decoder.decode(packet)
             except (FFmpegError, OSError, ValueError, MemoryError) as error:

@@ -61,7 +61,7 @@ def test_sound_patterns(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["%Y%Q", "%Y%"])
 def test_patterns_that_cannot_be_read(pattern: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="directive|stray"):
+    with pytest.raises(ValueError, match=r"directive|stray"):
         times.check_pattern(pattern)
     save_jpeg(tmp_path / "camera" / "c1" / "a.jpg")
     with pytest.raises(ConfigError, match="pattern"):
