@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ AffineTuple = tuple[float, float, float, float, float, float]
 Values = npt.NDArray[Any]
 _ALIGNED_PX = 1e-3
 _FAULTS = handles.FAULTS
+_PART_PX = 128
+Faults = list[UnreadableFile] | None
+ReadPart = Callable[[RasterWindow], tuple[Image, Mask]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +89,27 @@ def overview(info: RasterInfo, long_side: int) -> Image:
         raise _damaged(info.path, (0, 0, *info.size), error) from error
 
 
-def read(info: RasterInfo, window: RasterWindow) -> tuple[Image, Mask]:
+def read(info: RasterInfo, window: RasterWindow, faults: Faults = None) -> tuple[Image, Mask]:
     """Read a window as RGB (height, width, 3) with its mask of valid pixels (height, width).
 
+    Args:
+        info: the raster.
+        window: within it.
+        faults: where given, a window of which parts are damaged is read without them: they are not valid, and
+            the first of them is added here.
+
     Raises:
-        UnreadableFile: the file is gone or damaged there.
+        UnreadableFile: the file is gone or damaged there; with `faults`, nothing of the window can be read.
     """
-    try:
-        return _read(_source(info), info, window)
-    except _FAULTS as error:
-        raise _damaged(info.path, window, error) from error
+    return _whole_or_parts(info.path, window, lambda part: _read(_source(info), info, part), faults)
 
 
 def read_on_grid(
-    info: RasterInfo, onto: RasterInfo, shift: tuple[float, float], window: RasterWindow
+    info: RasterInfo,
+    onto: RasterInfo,
+    shift: tuple[float, float],
+    window: RasterWindow,
+    faults: Faults = None,
 ) -> tuple[Image, Mask]:
     """Read what `info` shows in a window of the grid of `onto`.
 
@@ -110,33 +121,65 @@ def read_on_grid(
         onto: whose grid the window is of.
         shift: (x, y) in pixels of that grid by which `info` lies off and is moved back.
         window: see `read`.
+        faults: see `read`.
 
     Raises:
-        UnreadableFile: the file is gone or damaged there.
+        UnreadableFile: see `read`.
     """
-    try:
-        offset = _aligned(info, onto) if shift == (0.0, 0.0) else None
-        if offset is not None:
-            return _copied(_source(info), info, (window[0] + offset[0], window[1] + offset[1], *window[2:]))
-        affine = Affine(*onto.affine) * Affine.translation(*shift)
-        warped = handles.warped(
+    offset = _aligned(info, onto) if shift == (0.0, 0.0) else None
+    if offset is not None:
+        col, row = offset
+        return _whole_or_parts(
             info.path,
-            info.crs or "",
-            onto.crs or "",
-            affine,
-            onto.size,
-            info.affine if not info.from_gcps else None,
-            Resampling.nearest if info.palette else Resampling.bilinear,
+            window,
+            lambda part: _copied(_source(info), info, (part[0] + col, part[1] + row, *part[2:])),
+            faults,
         )
-        return _read(warped, info, window)
+    affine = Affine(*onto.affine) * Affine.translation(*shift)
+    own_affine = None if info.from_gcps else info.affine
+    method = Resampling.nearest if info.palette else Resampling.bilinear
+
+    def warped(part: RasterWindow) -> tuple[Image, Mask]:
+        source = handles.warped(
+            info.path, info.crs or "", onto.crs or "", affine, onto.size, own_affine, method
+        )
+        return _read(source, info, part)
+
+    return _whole_or_parts(info.path, window, warped, faults)
+
+
+def _whole_or_parts(
+    path: str, window: RasterWindow, read_part: ReadPart, faults: Faults
+) -> tuple[Image, Mask]:
+    try:
+        return read_part(window)
     except _FAULTS as error:
-        raise _damaged(info.path, window, error) from error
+        damage = _damaged(path, window, error)
+        if faults is None:
+            raise damage from error
+    col, row, width, height = window
+    image, valid = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), bool)
+    readable = False
+    for top in range(0, height, _PART_PX):
+        for left in range(0, width, _PART_PX):
+            side = min(_PART_PX, width - left), min(_PART_PX, height - top)
+            place = slice(top, top + side[1]), slice(left, left + side[0])
+            try:
+                image[place], valid[place] = read_part((col + left, row + top, *side))
+                readable = True
+            except _FAULTS:
+                continue
+    if not readable:
+        raise damage
+    faults.append(damage)
+    return image, valid
 
 
 def _damaged(path: str, window: RasterWindow, error: Exception) -> UnreadableFile:
     col, row, width, height = window
     where = f"columns {col} to {col + width}, rows {row} to {row + height}"
-    return UnreadableFile(f"cannot be read at {where}: {error}", subject=path, code="damaged")
+    reason = error.__cause__ or error
+    return UnreadableFile(f"cannot be read at {where}: {reason}", subject=path, code="damaged")
 
 
 def _source(info: RasterInfo) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from affine import Affine
 from rasterio.warp import transform as warp_points
 
-from huoyan.errors import GeoreferenceError, SourceError
+from huoyan.errors import GeoreferenceError, SourceError, UnreadableFile
 from huoyan.records import Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
 from huoyan.sources import handles, raster, registration
 from huoyan.sources.raster import RasterInfo, RasterWindow
@@ -70,14 +70,21 @@ class WindowUnit:
         return 1
 
     def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
-        """The one window, unless it is in `skip`; a Skip of code `nodata` where a date shows nothing there."""
+        """The one window, unless it is in `skip`.
+
+        A Skip goes before it where parts of it are damaged, and stands for it (code `nodata`) where a date
+        shows nothing there.
+        """
         if self.frame_id in skip:
             return
+        faults: list[UnreadableFile] = []
         try:
-            now, before, valid = _read(self.after, self.before, self.shift, self.window)
+            now, before, valid = _read(self.after, self.before, self.shift, self.window, faults)
         except SourceError as error:
             yield Skip(self.source_id, self.path, error.code, str(error))
             return
+        for fault in faults:
+            yield Skip(self.source_id, fault.subject, "damaged_part", f"{fault}; the rest of it is used")
         if not valid.any():
             col, row, width, height = self.window
             where = f"columns {col} to {col + width}, rows {row} to {row + height}"
@@ -122,7 +129,7 @@ def read_ref(ref: FrameRef, role: str) -> Image:
         before = _unpacked(ref.locator["before"])
         x, y = ref.locator["shift"]
         shift = (float(x), float(y))
-    now, then, _ = _read(_unpacked(ref.locator["raster"]), before, shift, (col, row, width, height))
+    now, then, _ = _read(_unpacked(ref.locator["raster"]), before, shift, (col, row, width, height), [])
     return now if role == "now" or then is None else then
 
 
@@ -242,13 +249,17 @@ def _pieces(start: int, length: int, side: int, shared: int) -> list[tuple[int, 
 
 
 def _read(
-    after: RasterInfo, before: RasterInfo | None, shift: tuple[float, float], window: RasterWindow
+    after: RasterInfo,
+    before: RasterInfo | None,
+    shift: tuple[float, float],
+    window: RasterWindow,
+    faults: list[UnreadableFile],
 ) -> tuple[Image, Image | None, Mask]:
     """The window at both dates. Where either has no data both are black, so that nothing seems to change there."""
-    now, valid = raster.read(after, window)
+    now, valid = raster.read(after, window, faults)
     if before is None:
         return now, None, valid
-    then, valid_then = raster.read_on_grid(before, after, shift, window)
+    then, valid_then = raster.read_on_grid(before, after, shift, window, faults)
     valid &= valid_then
     now[~valid] = 0
     then[~valid] = 0
