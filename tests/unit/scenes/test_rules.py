@@ -163,3 +163,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 )
 def test_hours_may_cross_midnight(hours: str | None, clock: str, is_open: bool) -> None:
     assert Guards(hours=hours).open_at(time.fromisoformat(clock)) is is_open
+
+
+def test_the_documentation_lists_every_scene_with_its_stages() -> None:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "scenes.md").read_text(encoding="utf-8")
+    for name, rule in scenes.load().scenes.items():
+        assert f"| `{name}` | {rule.zh} | {', '.join(rule.stages)} |" in text
