@@ -127,10 +127,13 @@ def write_models(folder: Path) -> None:
     write_card(folder / "difference.onnx", task="change")
 
 
-def write_county(folder: Path, cameras: Sequence[str] = ("cam-1",), frames: int = 12, **changes: Any) -> Path:
+def write_county(
+    folder: Path, cameras: Sequence[str] = ("cam-1",), frames: int = 12, video_s: int = 0, **changes: Any
+) -> Path:
     """A county with time-lapses of some cameras, `frames` pictures each; returns its configuration.
 
-    The archive is `folder/archive`, the state `folder/state`; `changes` replace keys of the configuration.
+    With `video_s` a last camera, `way`, has a video of that many frames. The archive is `folder/archive`, the
+    state `folder/state`; `changes` replace keys of the configuration.
     """
     write_models(folder / "models")
     for index, camera in enumerate(cameras):
@@ -139,10 +142,14 @@ def write_county(folder: Path, cameras: Sequence[str] = ("cam-1",), frames: int 
     (folder / "codes.yaml").write_text(yaml.safe_dump(CODES), encoding="utf-8")
     # The first camera is placed on the map, the others are not.
     pose = {"height_m": 12.0, "yaw_deg": 30.0, "pitch_deg": -25.0, "hfov_deg": 60.0}
+    placed = [{"id": name, "position": [120.9, 29.5], "pose": pose} for name in cameras[:1]]
+    way = [{"id": "way", "sampling": "1s"}] if video_s else []
+    if video_s:
+        write_video(folder / "archive" / "camera" / "way" / "way.mp4", video_s)
     config: dict[str, Any] = {
         "county": {"name": "小县", "data": "state"},
         "archive": "archive",
-        "cameras": [{"id": cameras[0], "position": [120.9, 29.5], "pose": pose}] if cameras else [],
+        "cameras": placed + way,
         "scenes": {"file": "scenes.yaml", "codes": "codes.yaml"},
         "models": {"folder": "models", "site": "colours", "street": None, "change": "difference"},
         # Looking for faces is the dearest step of a frame this small.

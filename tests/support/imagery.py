@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from affine import Affine
 from PIL import Image as Pil
 
 from huoyan import config
@@ -124,7 +125,7 @@ def save_raster(
 ) -> Path:
     """A GeoTIFF of `bands` (count, height, width); by default 0.5 m pixels in UTM 51 N."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    place = transform or rasterio.transform.from_origin(330_000.0, 3_265_000.0, 0.5, 0.5)
+    place = transform or Affine(0.5, 0.0, 330_000.0, 0.0, -0.5, 3_265_000.0)
     count, height, width = bands.shape
     profile = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": bands.dtype}
     with rasterio.open(path, "w", **profile, crs=crs, transform=place, nodata=nodata, **options) as out:

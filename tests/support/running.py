@@ -62,7 +62,9 @@ def told(state: Path) -> Told:
             ],
             list(connection.execute("SELECT alert_id, sent_ms IS NOT NULL FROM outbox ORDER BY seq")),
             {row[0] for row in connection.execute("SELECT frame_id FROM frames_done")},
-            list(connection.execute("SELECT incident_id, status, document FROM incidents ORDER BY incident_id")),
+            list(
+                connection.execute("SELECT incident_id, status, document FROM incidents ORDER BY incident_id")
+            ),
             dict(connection.execute("SELECT key, value FROM memory")),
         )
     finally:
