@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,23 +131,23 @@ def _line(step: Step, seen: Observations) -> str:
 def _outcome(findings: Sequence[Finding], store: Store) -> list[str]:
     """What becomes of the findings."""
     with store.transaction():
-        told = {(r.incident.scene, r.finding.stage): r for r in incidents.associate(store, findings)}
-    return [
-        f"{finding.scene} ({finding.stage}): {_becomes(finding, told.get((finding.scene, finding.stage)), store)}"
-        for finding in findings
-    ]
+        told = {revision.incident.incident_id: revision for revision in incidents.associate(store, findings)}
+    return [f"{finding.scene} ({finding.stage}): {_becomes(finding, told, store)}" for finding in findings]
 
 
-def _becomes(finding: Finding, revision: Revision | None, store: Store) -> str:
+def _becomes(finding: Finding, told: Mapping[str, Revision], store: Store) -> str:
     if finding.permit.result == "covered":
         return f"permitted by {finding.permit.permit_id or finding.permit.note}"
-    if revision is not None:
-        incident = revision.incident
-        return f"alert, revision {incident.revision} of incident {incident.incident_id} ({revision.why})"
     joined = find(store, finding)
     if joined is None:
         return "muted: what was here and looked like this was rejected"
-    return f"belongs to incident {joined.incident.incident_id}, nothing new to tell"
+    name = joined.incident.incident_id
+    revision = told.get(name)
+    if revision is None:
+        return f"belongs to incident {name}, nothing new to tell"
+    if revision.finding is not finding:
+        return f"belongs to incident {name}, which this frame tells already"
+    return f"alert, revision {revision.incident.revision} of incident {name} ({revision.why})"
 
 
 def _told_before(frame: str, store: Store) -> list[str]:

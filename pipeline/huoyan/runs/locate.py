@@ -11,6 +11,7 @@ from huoyan.config import LoadedConfig
 from huoyan.errors import SourceError
 from huoyan.records import Frame, Ground, Place, Point, Skip
 from huoyan.runs.prepare import grounds, locate_config
+from huoyan.sources.folders import RASTER_SUFFIXES
 
 Picture = str | Path | Frame
 County = str | Path | LoadedConfig
@@ -55,6 +56,9 @@ def locate(picture: Picture, xy: Point, config: County | None = None) -> Place:
         ground = ground_of(picture, grounds(_loaded(config)) if config is not None else {})
         return georef.place_point(ground, xy, picture.ref.size)
     loaded = _loaded(config if config is not None else picture)
+    if Path(picture).suffix.lower() in RASTER_SUFFIXES:
+        # A raster brings its grid along. Looked at alone, its earlier dates have frames of their own too.
+        loaded = _alone(Path(picture), loaded)
     frame = first_frame(Path(picture), loaded)
     if frame.ref.kind == "satellite":
         # Windows have pixels of their own; the caller counts those of the file.
@@ -93,6 +97,11 @@ def first_frame(picture: Path, loaded: LoadedConfig) -> Frame:
         hint=f"the archive is {loaded.archive}",
         code="not_in_archive",
     )
+
+
+def _alone(picture: Path, loaded: LoadedConfig) -> LoadedConfig:
+    only = loaded.config.model_copy(update={"archive": picture.resolve(), "cameras": []})
+    return replace(loaded, config=only)
 
 
 def _loaded(county: County) -> LoadedConfig:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -31,9 +30,10 @@ def trial_store(folder: Path) -> Iterator[Store]:
 
 
 def _copy(file: Path, target: Path) -> None:
-    # Even reading puts two small files beside a database in WAL mode; where that is not allowed nobody writes.
-    writable = os.access(file.parent, os.W_OK)
-    uri = f"{file.resolve().as_uri()}?{'mode=ro' if writable else 'immutable=1'}"
+    # Even reading leaves two small files beside a database in WAL mode. Where there are none, nobody has it
+    # open, and it can be read as a file that does not change.
+    in_use = file.with_name(file.name + "-wal").exists()
+    uri = f"{file.resolve().as_uri()}?{'mode=ro' if in_use else 'immutable=1'}"
     with (
         mapped(file),
         closing(sqlite3.connect(uri, uri=True)) as source,
