@@ -77,7 +77,8 @@ def _dated(place: Path, settings: Satellite, zone: ZoneInfo, found: Found) -> li
             continue
         time, time_from = date_of(path, place, info, zone)
         label = _label(path, place)
-        dated.append(Dated(info, time, time_from, label, (*info.notes, *_hint(info, settings))))
+        notes = (making.FROM_MTIME,) if time_from == "mtime" else ()
+        dated.append(Dated(info, time, time_from, label, (*notes, *info.notes, *_hint(info, settings))))
     return sorted(dated, key=lambda one: (one.time, one.info.path))
 
 

@@ -20,6 +20,8 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.vrt import WarpedVRT
 
+from huoyan.sources.affines import AffineTuple
+
 try:
     # Seen to escape from damaged files; it is no RasterioError.
     from rasterio._err import CPLE_BaseError
@@ -67,9 +69,9 @@ def warped(
     path: str,
     crs: str,
     onto_crs: str,
-    affine: Affine,
+    affine: AffineTuple,
     size: tuple[int, int],
-    own_affine: tuple[float, ...] | None,
+    own_affine: AffineTuple | None,
     resampling: Resampling,
 ) -> Any:
     """A dataset warped to a grid on the fly.
@@ -88,7 +90,7 @@ def warped(
         OSError: it is not there or may not be read.
     """
     told = os.stat(path)
-    key = (path, told.st_mtime_ns, told.st_size, onto_crs, tuple(affine), size, resampling)
+    key = (path, told.st_mtime_ns, told.st_size, onto_crs, affine, size, resampling)
 
     def make() -> Any:
         opened = open_quietly(path)
@@ -96,7 +98,7 @@ def warped(
         if own_affine is not None:
             options["src_transform"] = Affine(*own_affine)
         return WarpedVRT(
-            opened, transform=affine, width=size[0], height=size[1], resampling=resampling, **options
+            opened, transform=Affine(*affine), width=size[0], height=size[1], resampling=resampling, **options
         )
 
     return _kept(key, make)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from pyproj import Geod
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.warp import transform as warp_points
 from rasterio.windows import Window
 
 from huoyan.errors import FrameTooLarge, UnreadableFile
-from huoyan.sources import files, handles, stretch
+from huoyan.sources import affines, files, handles, stretch
+from huoyan.sources.affines import AffineTuple
 from huoyan.sources.raster import RasterInfo, Values
 from huoyan.sources.stretch import Mask
 
@@ -68,7 +68,7 @@ def _inspect(path: Path, gsd_hint: float | None) -> RasterInfo:
     bands = rgb_bands(source)
     palette = _palette(source)
     values, valid = _sample(source, bands)
-    affine = source.transform
+    affine = affines.of(source.transform)
     sides = ground_size(affine, crs, source.width, source.height)
     notes = ["placed by its ground control points"] if from_gcps else []
     if crs is not None and sides is None:
@@ -80,7 +80,7 @@ def _inspect(path: Path, gsd_hint: float | None) -> RasterInfo:
         (source.width, source.height),
         bands,
         () if palette else stretch.measure(values, valid),
-        (affine.a, affine.b, affine.c, affine.d, affine.e, affine.f),
+        affine,
         crs,
         # The square of it is the area of a pixel.
         math.sqrt(sides[0] * sides[1]) if sides else gsd_hint,
@@ -106,7 +106,7 @@ def rgb_bands(source: Any) -> tuple[int, int, int]:
     return (1, 2, 3) if source.count >= 3 else (1, 1, 1)
 
 
-def ground_size(affine: Affine, crs: str | None, width: int, height: int) -> tuple[float, float] | None:
+def ground_size(affine: AffineTuple, crs: str | None, width: int, height: int) -> tuple[float, float] | None:
     """Metres on the ground of a pixel's (width, height) at the middle of the raster.
 
     Along the ellipsoid, because a degree, a foot and a metre of Web Mercator are no metres.
@@ -114,9 +114,9 @@ def ground_size(affine: Affine, crs: str | None, width: int, height: int) -> tup
     if crs is None:
         return None
     col, row = width / 2, height / 2
-    points = [affine * point for point in ((col, row), (col + 1, row), (col, row + 1))]
+    points = affines.apply(affine, np.array([(col, row), (col + 1, row), (col, row + 1)]))
     try:
-        lon, lat = warp_points(crs, "EPSG:4326", [p[0] for p in points], [p[1] for p in points])[:2]
+        lon, lat = warp_points(crs, "EPSG:4326", *points.T)[:2]
     except handles.FAULTS:
         return None
     sides = tuple(_GEOD.inv(lon[0], lat[0], lon[i], lat[i])[2] for i in (1, 2))

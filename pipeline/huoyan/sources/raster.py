@@ -9,18 +9,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from affine import Affine
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from huoyan.errors import UnreadableFile
 from huoyan.records import Image, RasterGrid
-from huoyan.sources import handles, stretch
+from huoyan.sources import affines, handles, stretch
+from huoyan.sources.affines import AffineTuple
 from huoyan.sources.stretch import Mask, Stretch
 
 RasterWindow = tuple[int, int, int, int]
 """(col, row, width, height) in pixels."""
-AffineTuple = tuple[float, float, float, float, float, float]
 Values = npt.NDArray[Any]
 _ALIGNED_PX = 1e-3
 _FAULTS = handles.FAULTS
@@ -58,8 +57,7 @@ class RasterInfo:
         if self.crs is None:
             return None
         window = window or (0, 0, *self.size)
-        moved = Affine(*self.affine) * Affine.translation(window[0], window[1])
-        affine = (moved.a, moved.b, moved.c, moved.d, moved.e, moved.f)
+        affine = affines.moved(self.affine, window[0], window[1])
         return RasterGrid(affine, self.crs, (window[2], window[3]), error_m, self.gsd_m)
 
 
@@ -135,7 +133,7 @@ def read_on_grid(
             lambda part: _copied(_source(info), info, (part[0] + col, part[1] + row, *part[2:])),
             faults,
         )
-    affine = Affine(*onto.affine) * Affine.translation(*shift)
+    affine = affines.moved(onto.affine, *shift)
     own_affine = None if info.from_gcps else info.affine
     method = Resampling.nearest if info.palette else Resampling.bilinear
 
@@ -226,10 +224,7 @@ def _aligned(info: RasterInfo, onto: RasterInfo) -> tuple[int, int] | None:
     """Whole pixels from the grid of `onto` to that of `info`; None where the grids differ by more."""
     if info.crs != onto.crs:
         return None
-    step = ~Affine(*info.affine) * Affine(*onto.affine)
-    far = max(onto.size)
-    turned = (step.a - 1, step.b, step.d, step.e - 1)
-    col, row = round(step.c), round(step.f)
-    if max(abs(value) for value in turned) * far > _ALIGNED_PX:
-        return None
-    return (col, row) if max(abs(step.c - col), abs(step.f - row)) <= _ALIGNED_PX else None
+    a, b, c, d, e, f = affines.after(affines.inverse(info.affine), onto.affine)
+    turned = max(abs(a - 1), abs(b), abs(d), abs(e - 1)) * max(onto.size)
+    col, row = round(c), round(f)
+    return (col, row) if max(turned, abs(c - col), abs(f - row)) <= _ALIGNED_PX else None

@@ -10,12 +10,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from rasterio.warp import transform as warp_points
 
 from huoyan.errors import GeoreferenceError, SourceError, UnreadableFile
 from huoyan.records import Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
-from huoyan.sources import handles, raster, registration
+from huoyan.sources import affines, handles, raster, registration
 from huoyan.sources.raster import RasterInfo, RasterWindow
 from huoyan.sources.registration import Shift
 from huoyan.sources.stretch import Mask
@@ -221,15 +220,13 @@ def overlap_of(before: RasterInfo, after: RasterInfo) -> RasterWindow | None:
     steps = np.linspace(0.0, 1.0, _EDGE_POINTS)
     edge = [(s * width, y) for s in steps for y in (0.0, height)]
     edge += [(x, s * height) for s in steps for x in (0.0, width)]
-    here = [Affine(*before.affine) * point for point in edge]
+    here = affines.apply(before.affine, np.array(edge))
     try:
-        xs, ys = [p[0] for p in here], [p[1] for p in here]
         if before.crs != after.crs:
-            xs, ys = warp_points(before.crs, after.crs, xs, ys)[:2]
-        back = ~Affine(*after.affine)
+            here = np.column_stack(warp_points(before.crs, after.crs, *here.T)[:2])
+        there = affines.apply(affines.inverse(after.affine), here)
     except handles.FAULTS:
         return None
-    there = np.array([back * point for point in zip(xs, ys, strict=True)])
     # Corners of a raster of the whole globe may have no place in another projection.
     there = there[np.isfinite(there).all(axis=1)]
     if len(there) == 0:
