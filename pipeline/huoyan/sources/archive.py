@@ -56,8 +56,13 @@ def discover(
         _bare(archive, loaded, found)
     found.tell_unknown()
     found.units = [_bounded(unit, since, until) for unit in found.units if _wanted(unit, since, until)]
-    found.units.sort(key=lambda unit: (unit.start, unit.source_id, unit.unit_id))
+    found.units.sort(key=_order)
     return found
+
+
+def _order(unit: Unit) -> tuple[datetime, str, int, str]:
+    """By time and source; windows of one raster by rows, because neighbours share what GDAL has decoded."""
+    return unit.start, unit.source_id, getattr(unit, "index", 0), unit.unit_id
 
 
 def _conventional(archive: Path, loaded: LoadedConfig) -> bool:

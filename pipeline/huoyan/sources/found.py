@@ -11,7 +11,7 @@ from huoyan.records import Skip, Unit
 
 @dataclass(slots=True)
 class Discovered:
-    """Units of work sorted by start, source and id; files that cannot be used; what a user should know."""
+    """Units of work sorted by start, source, index and id; files that cannot be used; what a user should know."""
 
     units: list[Unit] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
