@@ -271,9 +271,8 @@ def _notes(
             f"left out, because it contradicts the others: {', '.join(_named(control[i]) for i in bad)}"
         )
     if suspect:
-        notes.append(
-            f"one of these may be the wrong one instead: {', '.join(_named(control[i]) for i in suspect)}"
-        )
+        how = "one of these may be the wrong one instead" if bad else "doubtful, but kept"
+        notes.append(f"{how}: {', '.join(_named(control[i]) for i in suspect)}")
     if bad or suspect:
         notes.append("measure these points again before alerts are placed with this calibration")
     if used == points.LEAST_FIT_POINTS:

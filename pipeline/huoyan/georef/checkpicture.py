@@ -19,6 +19,7 @@ _GRID, _HORIZON, _DARK = (255, 235, 130), (255, 120, 220), (20, 20, 20)
 _LINES = 8
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 _SAMPLES = 60
+_SUBPIXEL_BITS = 4
 
 
 def read_image(path: Path) -> Image:
@@ -80,7 +81,8 @@ def draw(calibration: Calibration, image: Image | None = None) -> Image:
 
 
 def _thickness(canvas: Image) -> int:
-    return max(1, round(max(canvas.shape) / 900))
+    height, width = canvas.shape[:2]
+    return max(1, round(max(int(height), int(width)) / 900))
 
 
 def _draw_grid(canvas: Image, calibration: Calibration) -> float:
@@ -108,7 +110,7 @@ def _polyline(canvas: Image, ground: CalibratedPlane, line: FloatArray, colour: 
         near = pixel is not None and -width < pixel[0] < 2 * width and -height < pixel[1] < 2 * height
         now = pixel if near else None
         if before is not None and now is not None:
-            cv2.line(canvas, _whole(before), _whole(now), colour, 1, cv2.LINE_AA)
+            cv2.line(canvas, _fine(before), _fine(now), colour, 1, cv2.LINE_AA, _SUBPIXEL_BITS)
         before = now
 
 
@@ -161,8 +163,18 @@ def _draw_legend(canvas: Image, calibration: Calibration, step: float) -> None:
 
 def _text(canvas: Image, text: str, at: Point, colour: Colour) -> None:
     thick = _thickness(canvas)
-    for width, ink in ((3 * thick, _DARK), (thick, colour)):
-        cv2.putText(canvas, text, _whole(at), cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thick, ink, width, cv2.LINE_AA)
+    x, y = _whole(at)
+    # A dark copy all round keeps letters readable on any ground.
+    ring = [(x + dx, y + dy, _DARK) for dx in (-thick, 0, thick) for dy in (-thick, 0, thick)]
+    for left, base, ink in (*ring, (x, y, colour)):
+        cv2.putText(
+            canvas, text, (left, base), cv2.FONT_HERSHEY_SIMPLEX, 0.45 * thick, ink, thick, cv2.LINE_AA
+        )
+
+
+def _fine(point: Point) -> tuple[int, int]:
+    """In the fractions of a pixel that OpenCV draws in, its pixel centres being whole numbers."""
+    return round((point[0] - 0.5) * 2**_SUBPIXEL_BITS), round((point[1] - 0.5) * 2**_SUBPIXEL_BITS)
 
 
 def _whole(point: Point) -> tuple[int, int]:

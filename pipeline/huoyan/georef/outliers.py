@@ -12,11 +12,13 @@ from huoyan.georef import homography, pinhole
 from huoyan.georef.noise import Noise
 from huoyan.records import FloatArray
 
-LEAST_GAIN = 60.0
+LEAST_GAIN = 30.0
 """By how much chi² must fall without a point before it is suspected at all."""
 LEAST_RATIO = 40.0
 """How much better (gain per number, against what the rest shows per number) the fit must be without it."""
-_RIVAL = 8.0
+DOUBTFUL_RATIO = 12.0
+"""From here on a point is told as doubtful, but kept: honest points far from the camera reach it."""
+_RIVAL = 4.0
 """Leaving out another point instead is as good if its chi² is within this factor."""
 _PRIOR_WEIGHT = 4.0
 _POINTS_FOR_SAMPLING = 8
@@ -28,37 +30,44 @@ _CAP = 30.0
 def find(
     pixels: FloatArray, ground: FloatArray, size: tuple[int, int], expected: Noise
 ) -> tuple[list[int], list[int]]:
-    """Indices of the points that are wrong, and of those that may be wrong instead of them.
+    """Indices of the points that are wrong, and of others that may be wrong.
 
     With eight points or more a consensus is sought first (samples of four, truncated quadratic cost, refined
     on its inliers: MSAC with local optimisation, Chum et al. 2003), so that wrong points cannot cover each
     other. Whatever is named must improve the fit far beyond what noise does.
     """
+    if len(pixels) < 5 or homography.on_a_line(pixels) or homography.on_a_line(ground):
+        return [], []
     everything = np.arange(len(pixels))
     whole = _chi2(pixels, ground, size, expected)
-    if whole < LEAST_GAIN or len(pixels) < 5:
+    if whole < LEAST_GAIN:
         return [], []
     if len(pixels) >= _POINTS_FOR_SAMPLING:
         inside = _consensus(pixels, ground, expected)
         out = [int(i) for i in everything if i not in inside]
         if out and len(inside) >= max(5, len(pixels) // 2 + 1):
             rest = _chi2(pixels[inside], ground[inside], size, expected)
-            if _significant(whole, rest, len(out), len(inside)):
+            if _ratio(whole, rest, len(out), len(inside)) > LEAST_RATIO:
                 return out, []
     costs = [
         _chi2(np.delete(pixels, i, axis=0), np.delete(ground, i, axis=0), size, expected) for i in everything
     ]
     best = int(np.argmin(costs))
-    if not _significant(whole, costs[best], 1, len(pixels) - 1):
+    ratio = _ratio(whole, costs[best], 1, len(pixels) - 1)
+    if ratio < DOUBTFUL_RATIO:
         return [], []
     limit = _RIVAL * (costs[best] + _PRIOR_WEIGHT)
-    return [best], [int(i) for i in everything if i != best and costs[i] < limit]
+    doubtful = [int(i) for i in everything if costs[i] < limit]
+    if ratio < LEAST_RATIO:
+        return [], doubtful
+    return [best], [i for i in doubtful if i != best]
 
 
-def _significant(whole: float, rest: float, dropped: int, kept: int) -> bool:
+def _ratio(whole: float, rest: float, dropped: int, kept: int) -> float:
+    """Gain per dropped number in units of what the kept ones still show; 0 where the gain is small in itself."""
     gain = whole - rest
     per_number = (_PRIOR_WEIGHT + rest) / (_PRIOR_WEIGHT + max(2 * kept - 8, 0))
-    return gain > LEAST_GAIN and gain / (2 * dropped) > LEAST_RATIO * per_number
+    return gain / (2 * dropped) / per_number if gain > LEAST_GAIN else 0.0
 
 
 def _chi2(pixels: FloatArray, ground: FloatArray, size: tuple[int, int], expected: Noise) -> float:

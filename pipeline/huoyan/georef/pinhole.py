@@ -199,6 +199,6 @@ def _directions(pixels: FloatArray, ground: FloatArray) -> FloatArray:
     try:
         slope = homography.jacobian(homography.fit(pixels, ground), pixels.mean(axis=0, keepdims=True))[0]
     except GeoreferenceError:
-        return np.radians(np.arange(0.0, 360.0, 45.0)).astype(np.float64)
+        return np.array([radians(yaw) for yaw in range(0, 360, 45)], dtype=np.float64)
     ahead = float(np.arctan2(-slope[0, 1], -slope[1, 1]))
-    return np.array([ahead, ahead - radians(30.0), ahead + radians(30.0)])
+    return np.array([ahead, ahead - radians(30.0), ahead + radians(30.0)], dtype=np.float64)
