@@ -1,0 +1,8 @@
+"""Lets the tests on real pictures import the builder of their county."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
