@@ -49,6 +49,7 @@ class StillUnit:
 
     @property
     def unit_id(self) -> str:
+        # A unit of one frame goes by that frame's id: a run that goes on asks for it.
         return self.frame_id
 
     @property
