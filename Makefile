@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint lock clean
+.PHONY: setup demo test lint notebook lock clean
 
 setup: $(STAMP)
 
@@ -25,6 +25,11 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Executes docs/tour.ipynb in place; needed after a change of models or of what the notebook shows.
+notebook: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[analyst,docs]'
+	$(BIN)/python scripts/run_notebook.py
 
 # The versions that a set-up a year from now gets too; run after changing dependencies in pyproject.toml.
 lock:
