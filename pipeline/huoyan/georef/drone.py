@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import atan2, degrees, hypot, isfinite, radians
 
-import numpy as np
-
 from huoyan.georef import lens, local
 from huoyan.georef.picture import misfit, scale, world_from_camera
 from huoyan.georef.spread import CIRCULAR, radius68
 from huoyan.georef.terrain import Terrain
-from huoyan.records import DronePose, FloatArray, Place, Placement, Point, Unplaced
+from huoyan.records import DronePose, Place, Placement, Point, Unplaced
 
 PIXEL_ERROR_PX = 2.0
 FOCAL_ERROR = 0.015
@@ -33,7 +31,8 @@ class _View:
 
     origin: Point
     height_m: float
-    rotation: FloatArray
+    rotation: tuple[tuple[float, float, float], ...]
+    """Rows for east, north, up; columns for the camera's right, down, forward."""
     focal: float
     centre: Point
 
@@ -64,8 +63,7 @@ def place_point(pose: DronePose, xy: Point, size: tuple[int, int], terrain: Terr
     ideal = lens.undistort(u, v, pose.distortion)
     if ideal is None:
         return Unplaced("outside the picture circle of the lens")
-    ray_camera = np.array([ideal[0], ideal[1], 1.0])
-    ray = view.rotation @ ray_camera
+    ray = tuple(row[0] * ideal[0] + row[1] * ideal[1] + row[2] for row in view.rotation)
     depression = degrees(atan2(-ray[2], hypot(ray[0], ray[1])))
     if depression <= 0.0:
         return Unplaced("above the horizon")
@@ -79,11 +77,11 @@ def place_point(pose: DronePose, xy: Point, size: tuple[int, int], terrain: Terr
             return found
         drop, height_error = found, hypot(pose.height_error_m, ALTITUDE_ERROR_M)
         method = "drone terrain"
-    east, north = (float(ray[i] / -ray[2] * drop) for i in (0, 1))
+    east, north = ray[0] / -ray[2] * drop, ray[1] / -ray[2] * drop
     lon, lat = local.to_degrees(east, north, view.origin)
     pixel_error = PIXEL_ERROR_PX * factors[0]
-    covariance = _covariance(pose, view, ray_camera, ray, drop, (height_error, pixel_error))
-    return Placement(lon, lat, radius68(covariance), method)
+    error = radius68(*_covariance(pose, view, (ray, ideal), drop, (height_error, pixel_error)))
+    return Placement(lon, lat, error, method)
 
 
 def project(pose: DronePose, lon: float, lat: float, terrain: Terrain | None = None) -> Point | None:
@@ -102,7 +100,8 @@ def project(pose: DronePose, lon: float, lat: float, terrain: Terrain | None = N
             return None
         drop = pose.altitude_m - ground
     east, north = local.to_metres(lon, lat, view.origin)
-    x, y, z = (float(value) for value in view.rotation.T @ np.array([east, north, -drop]))
+    right, down, forward = zip(*view.rotation, strict=True)
+    x, y, z = (axis[0] * east + axis[1] * north - axis[2] * drop for axis in (right, down, forward))
     if z <= 0.0 or lens.bends_back(x / z, y / z, pose.distortion):
         return None
     u, v = lens.distort(x / z, y / z, pose.distortion)
@@ -134,7 +133,8 @@ def _view(pose: DronePose) -> _View | Unplaced:
         return Unplaced("no focal length")
     angles = (_number(v) for v in (pose.yaw_deg, pose.pitch_deg, pose.roll_deg))
     centre = pose.centre or (pose.size[0] / 2.0, pose.size[1] / 2.0)
-    return _View((lon, lat), height, world_from_camera(*angles), focal, centre)
+    rows = world_from_camera(*angles).tolist()
+    return _View((lon, lat), height, tuple((r[0], r[1], r[2]) for r in rows), focal, centre)
 
 
 def _number(value: float | None) -> float:
@@ -142,7 +142,9 @@ def _number(value: float | None) -> float:
     return float(value)
 
 
-def _drop_to_terrain(origin: Point, ray: FloatArray, altitude: float, terrain: Terrain) -> float | Unplaced:
+def _drop_to_terrain(
+    origin: Point, ray: tuple[float, ...], altitude: float, terrain: Terrain
+) -> float | Unplaced:
     """How far below the camera the ray first meets the terrain, metres."""
     below = terrain.height(*origin)
     if below is None:
@@ -151,7 +153,7 @@ def _drop_to_terrain(origin: Point, ray: FloatArray, altitude: float, terrain: T
         return Unplaced(f"not above the ground: {altitude:.0f} m, ground at {below:.0f} m above sea level")
 
     def clearance(drop: float) -> float | None:
-        lon, lat = local.to_degrees(float(ray[0] / -ray[2] * drop), float(ray[1] / -ray[2] * drop), origin)
+        lon, lat = local.to_degrees(ray[0] / -ray[2] * drop, ray[1] / -ray[2] * drop, origin)
         ground = terrain.height(lon, lat)
         return None if ground is None else altitude - drop - ground
 
@@ -182,25 +184,46 @@ def _bisect(clearance: Callable[[float], float | None], above: float, below: flo
 def _covariance(
     pose: DronePose,
     view: _View,
-    ray_camera: FloatArray,
-    ray: FloatArray,
+    rays: tuple[tuple[float, ...], Point],
     drop: float,
     errors: tuple[float, float],
-) -> FloatArray:
-    """Covariance (2, 2) on the ground, square metres, of position, height, angles, focal length and pixel.
+) -> tuple[float, float, float]:
+    """Covariance (ee, en, nn) on the ground, m², of position, height, angles, focal length and pixel.
 
-    `errors` are those of height (m) and pixel (px). The ground point is drop * (rx, ry) / -rz of the ray r,
-    so all errors but that of the position come through two derivatives.
+    `rays` are the ray in the world and its (x, y) in the camera, `errors` those of height (m) and pixel (px). The
+    ground point is drop * (rx, ry) / -rz of the ray r. Where the ray moves by (a, b, c), the point moves by
+    drop / -rz * (a + lean_x c, b + lean_y c).
     """
+    (rx, ry, rz), (u, v) = rays
     height_error, pixel_error = errors
-    lean = ray[:2] / -ray[2]
-    by_ray = drop / -ray[2] * np.column_stack([np.eye(2), lean])
+    lean_x, lean_y, reach = rx / -rz, ry / -rz, drop / -rz
     angle = radians(pose.angle_error_deg)
-    # A small turn about any axis moves the ray across itself, equally in all directions.
-    of_angles = angle**2 * (ray @ ray * np.eye(3) - np.outer(ray, ray))
-    of_pixel = (pixel_error / view.focal) ** 2 * view.rotation[:, :2] @ view.rotation[:, :2].T
-    stretch = FOCAL_ERROR * view.rotation[:, :2] @ ray_camera[:2]
-    of_ray = of_angles + of_pixel + np.outer(stretch, stretch)
-    result: FloatArray = by_ray @ of_ray @ by_ray.T
-    result += (pose.position_error_m / CIRCULAR) ** 2 * np.eye(2) + height_error**2 * np.outer(lean, lean)
-    return result
+    length2 = rx * rx + ry * ry + rz * rz
+    # The camera's own axes, as they move the ground point: right, down, and straight along (u, v).
+    axes = [(row[0], row[1]) for row in view.rotation]
+    right, down = (
+        (reach * (axes[0][i] + lean_x * axes[2][i]), reach * (axes[1][i] + lean_y * axes[2][i]))
+        for i in (0, 1)
+    )
+    stretch = (u * right[0] + v * down[0], u * right[1] + v * down[1])
+    # A small turn about any axis moves the ray across itself, equally in all directions: |r|² I - r rᵀ. Along
+    # itself the ray does not move the ground point, so the second part drops out.
+    turned = angle * angle * length2 * reach * reach
+    pixel = (pixel_error / view.focal) ** 2
+    spot = (pose.position_error_m / CIRCULAR) ** 2
+    rise = height_error * height_error
+
+    def entry(i: int, j: int, same: float, leans: float) -> float:
+        return (
+            turned * (same + leans)
+            + pixel * (right[i] * right[j] + down[i] * down[j])
+            + FOCAL_ERROR**2 * stretch[i] * stretch[j]
+            + spot * same
+            + rise * leans
+        )
+
+    return (
+        entry(0, 0, 1.0, lean_x * lean_x),
+        entry(0, 1, 0.0, lean_x * lean_y),
+        entry(1, 1, 1.0, lean_y * lean_y),
+    )

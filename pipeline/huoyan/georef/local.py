@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import cos, radians, sin, sqrt
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -33,13 +33,17 @@ def to_metres(
 ) -> tuple[FloatArray, FloatArray] | tuple[float, float]:
     """(east, north) in metres of points in degrees, from `origin` (lon, lat). Safe across longitude 180."""
     per_lon, per_lat, lon_lat, lon_lon, lat_lat = _series(origin[1])
+    if isinstance(lon, float | int) and isinstance(lat, float | int):
+        # The same without arrays: ten times as fast, and what every detection needs.
+        one_lon, one_lat = (lon - origin[0] + 180.0) % 360.0 - 180.0, lat - origin[1]
+        return (
+            (per_lon + lon_lat * one_lat) * one_lon,
+            (per_lat + lat_lat * one_lat) * one_lat + lon_lon * one_lon**2,
+        )
     d_lon = (np.asarray(lon, dtype=np.float64) - origin[0] + 180.0) % 360.0 - 180.0
     d_lat = np.asarray(lat, dtype=np.float64) - origin[1]
     east = (per_lon + lon_lat * d_lat) * d_lon
-    north = (per_lat + lat_lat * d_lat) * d_lat + lon_lon * d_lon**2
-    if np.ndim(east) == 0:
-        return float(east), float(north)
-    return east, north
+    return east, (per_lat + lat_lat * d_lat) * d_lat + lon_lon * d_lon**2
 
 
 @overload
@@ -51,8 +55,9 @@ def to_degrees(
 ) -> tuple[FloatArray, FloatArray] | tuple[float, float]:
     """(lon, lat) in degrees of points in metres east and north of `origin` (lon, lat); lon in [-180, 180)."""
     per_lon, per_lat, lon_lat, lon_lon, lat_lat = _series(origin[1])
-    e = np.asarray(east, dtype=np.float64)
-    n = np.asarray(north, dtype=np.float64)
+    single = isinstance(east, float | int) and isinstance(north, float | int)
+    e: Any = east if single else np.asarray(east, dtype=np.float64)
+    n: Any = north if single else np.asarray(north, dtype=np.float64)
     d_lon = e / per_lon
     d_lat = n / per_lat
     for _ in range(_STEPS):
@@ -60,11 +65,7 @@ def to_degrees(
             e / (per_lon + lon_lat * d_lat),
             (n - lon_lon * d_lon**2) / (per_lat + lat_lat * d_lat),
         )
-    lon = (origin[0] + d_lon + 180.0) % 360.0 - 180.0
-    lat = origin[1] + d_lat
-    if np.ndim(lon) == 0:
-        return float(lon), float(lat)
-    return lon, lat
+    return (origin[0] + d_lon + 180.0) % 360.0 - 180.0, origin[1] + d_lat
 
 
 def geodesic_m(a: Point, b: Point) -> float:

@@ -9,16 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 from math import hypot, isfinite
 
-import numpy as np
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from huoyan.georef import local
 from huoyan.georef.picture import misfit, scale
-from huoyan.records import FloatArray, Place, Placement, Point, RasterGrid, Ring, Unplaced
+from huoyan.records import Place, Placement, Point, RasterGrid, Ring, Unplaced
 
 METHOD = "raster"
-_CORNER = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
 PIXEL_ERROR_PX = 1.0
 """68 % radius of where a detector puts a point, in pixels."""
 
@@ -36,14 +34,16 @@ def place_outline(grid: RasterGrid, xy: Point, ring: Ring, size: tuple[int, int]
     transformer = _to_wgs84(grid.crs)
     if isinstance(transformer, Unplaced):
         return transformer
-    pixels = np.array([xy, *ring], dtype=np.float64) * factors
-    lon, lat = transformer.transform(*_apply(grid.affine, pixels))
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
-        return Unplaced("outside the area of its coordinate system")
-    lon = (lon + 180.0) % 360.0 - 180.0
+    a, b, c, d, e, f = grid.affine
+    corners = []
+    for col, row in ((x * factors[0], y * factors[1]) for x, y in (xy, *ring)):
+        # One by one: PROJ takes a single point faster than an array, and rings are short.
+        lon, lat = transformer.transform(a * col + b * row + c, d * col + e * row + f)
+        if not (isfinite(lon) and isfinite(lat)):
+            return Unplaced("outside the area of its coordinate system")
+        corners.append(((lon + 180.0) % 360.0 - 180.0, lat))
     error = hypot(grid.error_m, PIXEL_ERROR_PX * factors[0] * gsd_m(grid))
-    outline = tuple((float(a), float(b)) for a, b in zip(lon[1:], lat[1:], strict=True))
-    return Placement(float(lon[0]), float(lat[0]), error, METHOD, outline)
+    return Placement(*corners[0], error, METHOD, tuple(corners[1:]))
 
 
 def project(grid: RasterGrid, lon: float, lat: float) -> Point | None:
@@ -74,18 +74,15 @@ def gsd_m(grid: RasterGrid) -> float:
     transformer = _to_wgs84(grid.crs)
     if isinstance(transformer, Unplaced):
         return 0.0
-    middle = np.array(grid.size, dtype=np.float64) / 2.0
-    lon, lat = transformer.transform(*_apply(grid.affine, middle + _CORNER))
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    a, b, c, d, e, f = grid.affine
+    x, y = (
+        grid.size[0] / 2.0 * a + grid.size[1] / 2.0 * b + c,
+        grid.size[0] / 2.0 * d + grid.size[1] / 2.0 * e + f,
+    )
+    middle, right, below = (transformer.transform(x + dx, y + dy) for dx, dy in ((0.0, 0.0), (a, d), (b, e)))
+    if not all(isfinite(value) for value in (*middle, *right, *below)):
         return 0.0
-    across, along = (local.geodesic_m((lon[0], lat[0]), (lon[i], lat[i])) for i in (1, 2))
-    return (across + along) / 2.0
-
-
-def _apply(affine: tuple[float, ...], pixels: FloatArray) -> tuple[FloatArray, FloatArray]:
-    a, b, c, d, e, f = affine
-    col, row = pixels[:, 0], pixels[:, 1]
-    return a * col + b * row + c, d * col + e * row + f
+    return (local.geodesic_m(middle, right) + local.geodesic_m(middle, below)) / 2.0
 
 
 @lru_cache(maxsize=256)

@@ -151,7 +151,7 @@ def test_lens_is_undone() -> None:
 
 
 def test_distance_outside_a_ring() -> None:
-    ring = np.array([(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)])
+    ring = ((0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0))
     for turned in (ring, ring[::-1]):
         assert plane.distance_outside(turned, 5, 5) == 0.0
         assert plane.distance_outside(turned, 13, 14) == pytest.approx(5.0)
