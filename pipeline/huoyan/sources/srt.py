@@ -264,14 +264,6 @@ def at(track: Sequence[Telemetry], seconds: float, reach_s: float = REACH_S) -> 
     )
 
 
-def start_clock(track: Sequence[Telemetry]) -> datetime | None:
-    """The drone's clock (naive local time) at the start of the video; None where no block tells it."""
-    for one in track:
-        if one.clock is not None:
-            return one.clock - timedelta(seconds=one.at_s)
-    return None
-
-
 def _between(a: float | None, b: float | None, share: float) -> float | None:
     return a if a is None or b is None else a + (b - a) * share
 
