@@ -260,6 +260,8 @@ class Finding:
     vehicle: VehicleFinding | None = None
     window_s: float = 7 * 86400.0
     """How long after the last look another finding at this place is still the same story."""
+    reach_m: float = 0.0
+    """How far apart the parts of one such thing may lie (the sides of a fence), beyond their errors."""
 
 
 Status = Literal["open", "updated", "confirmed", "rejected", "resolved", "expired"]

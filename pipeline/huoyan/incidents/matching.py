@@ -91,7 +91,7 @@ def one_story(a: Finding, b: Finding) -> bool:
     if plate_of(a) != plate_of(b):
         return False
     if isinstance(a.place, Placement) and isinstance(b.place, Placement):
-        return nearness.one_place(a.place, b.place)
+        return nearness.one_place(a.place, b.place, b.reach_m)
     if isinstance(a.place, Placement) or isinstance(b.place, Placement):
         return False
     return a.frame.source_id == b.frame.source_id and a.zones == b.zones
@@ -130,7 +130,7 @@ def _in_reach(row: sqlite3.Row, finding: Finding) -> bool:
         return True
     north = (row["lat"] - place.lat) * _METRES_PER_DEGREE
     east = (row["lon"] - place.lon) * _METRES_PER_DEGREE * cos(radians(place.lat))
-    reach = nearness.same_place_m(row["error_m"], place.error_m) + float(row["size_m"]) + size_m(place)
+    reach = nearness.same_place_m(row["error_m"], place.error_m, finding.reach_m) + float(row["size_m"]) + size_m(place)
     return hypot(east, north) <= reach
 
 
@@ -142,7 +142,7 @@ def _away(incident: Incident, finding: Finding) -> float | None:
     if isinstance(a, Placement) and isinstance(b, Placement):
         if finding.footprint is not None and incident.footprint == finding.footprint:
             return 0.0
-        share = nearness.distance_m(a, b) / nearness.same_place_m(a.error_m, b.error_m)
+        share = nearness.distance_m(a, b) / nearness.same_place_m(a.error_m, b.error_m, finding.reach_m)
         return share if share <= 1 else None
     if isinstance(b, Placement) or finding.frame.source_id not in incident.sources:
         return None

@@ -186,6 +186,7 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
         footprint=footprint.id,
         vehicle=law.vehicle,
         window_s=rule.window_s,
+        reach_m=rule.reach,
     )
 
 

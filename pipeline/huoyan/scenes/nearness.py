@@ -16,9 +16,9 @@ CEILING_M = 300.0
 """However uncertain two places are, things further apart than this are two stories."""
 
 
-def same_place_m(error_a: float, error_b: float) -> float:
-    """Metres within which two places with these 68 % radii are one: three sigma of both combined."""
-    return min(CEILING_M, max(FLOOR_M, 3.0 * SIGMA_PER_RADIUS * hypot(error_a, error_b)))
+def same_place_m(error_a: float, error_b: float, reach: float = 0.0) -> float:
+    """Metres within which two places with these 68 % radii are one: three sigma of both combined, or `reach`."""
+    return min(CEILING_M, max(FLOOR_M, reach, 3.0 * SIGMA_PER_RADIUS * hypot(error_a, error_b)))
 
 
 def distance_m(a: Placement, b: Placement) -> float:
@@ -29,9 +29,9 @@ def distance_m(a: Placement, b: Placement) -> float:
     return float(shapely.distance(_shape(a, origin), _shape(b, origin)))
 
 
-def one_place(a: Placement, b: Placement) -> bool:
-    """Whether two places may be one."""
-    return distance_m(a, b) <= same_place_m(a.error_m, b.error_m)
+def one_place(a: Placement, b: Placement, reach: float = 0.0) -> bool:
+    """Whether two places may be one, or parts of one thing that is `reach` metres across."""
+    return distance_m(a, b) <= same_place_m(a.error_m, b.error_m, reach)
 
 
 def _shape(place: Placement, origin: tuple[float, float]) -> shapely.Geometry:

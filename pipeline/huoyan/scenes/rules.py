@@ -69,8 +69,8 @@ class Persistence(Strict):
     """Looks older than this are forgotten."""
     sure: Share | None = None
     """A single look suffices from this score on."""
-    sensors: Annotated[list[Sensor], Field(min_length=1)] = ["camera"]
-    """Whose looks are counted; the others pass a place once, so one look of theirs suffices."""
+    sensors: Annotated[list[Sensor], Field(min_length=1)] = ["camera", "drone"]
+    """Whose looks are counted (the photos of a flight overlap); one look of the others suffices."""
 
     @model_validator(mode="after")
     def _possible(self) -> Persistence:
@@ -177,6 +177,8 @@ class SceneRule(Strict):
     priority: Literal["urgent", "high", "normal", "record"] = "normal"
     window: Duration = "7d"
     """How long after the last look a finding at the same place is still the same story."""
+    reach: Metres = 0.0
+    """How far apart, in metres, the parts of one such thing may lie; at least 15 m and the error always count."""
     zones: list[ZoneCondition] = []
     """Conditions of which one must hold; none: anywhere."""
     permit: PermitCondition | None = None
