@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import yaml
-from rasterio.transform import from_origin
+from affine import Affine
 
 from ..unit.conftest import write_card, write_change, write_detector
 
@@ -113,7 +113,7 @@ def write_pair(folder: Path, side: int = 512) -> None:
         image = picture(things, 7, (side, side))
         with rasterio.open(
             path, "w", driver="GTiff", width=side, height=side, count=3, dtype="uint8",
-            crs="EPSG:32651", transform=from_origin(296_000, 3_265_000, 0.5, 0.5),
+            crs="EPSG:32651", transform=Affine(0.5, 0.0, 296_000.0, 0.0, -0.5, 3_265_000.0),
         ) as target:  # fmt: skip
             target.write(np.moveaxis(image, 2, 0))
 
@@ -124,11 +124,11 @@ def write_models(folder: Path) -> None:
     write_detector(folder / "colours.onnx")
     write_card(folder / "colours.onnx", task="detect", classes=["red", "green"], input={"long_side": 320})
     write_change(folder / "difference.onnx")
-    write_card(folder / "difference.onnx", task="change")
+    write_card(folder / "difference.onnx", task="change", thresholds={"default": 0.25})
 
 
 def write_county(
-    folder: Path, cameras: Sequence[str] = ("cam-1",), frames: int = 12, video_s: int = 0, **changes: Any
+    folder: Path, names: Sequence[str] = ("cam-1",), frames: int = 12, video_s: int = 0, **changes: Any
 ) -> Path:
     """A county with time-lapses of some cameras, `frames` pictures each; returns its configuration.
 
@@ -136,13 +136,13 @@ def write_county(
     state `folder/state`; `changes` replace keys of the configuration.
     """
     write_models(folder / "models")
-    for index, camera in enumerate(cameras):
+    for index, camera in enumerate(names):
         write_camera(folder / "archive" / "camera" / camera, frames, start=START + timedelta(minutes=index))
     (folder / "scenes.yaml").write_text(yaml.safe_dump(SCENES, allow_unicode=True), encoding="utf-8")
     (folder / "codes.yaml").write_text(yaml.safe_dump(CODES), encoding="utf-8")
     # The first camera is placed on the map, the others are not.
     pose = {"height_m": 12.0, "yaw_deg": 30.0, "pitch_deg": -25.0, "hfov_deg": 60.0}
-    placed = [{"id": name, "position": [120.9, 29.5], "pose": pose} for name in cameras[:1]]
+    placed = [{"id": name, "position": [120.9, 29.5], "pose": pose} for name in names[:1]]
     way = [{"id": "way", "sampling": "1s"}] if video_s else []
     if video_s:
         write_video(folder / "archive" / "camera" / "way" / "way.mp4", video_s)
