@@ -17,11 +17,13 @@ from huoyan.errors import HuoyanError
 from huoyan.records import Observations, Skip, Unit
 from huoyan.runs.look import Eyes, LookSettings, look_unit
 
+Work = tuple[Unit, frozenset[str]]
+"""A unit, and the ids of its frames (and perhaps others) that are already judged."""
 _eyes: Eyes | HuoyanError | None = None
 
 
 def run(
-    settings: LookSettings, work: Iterable[Unit], workers: int
+    settings: LookSettings, work: Iterable[Work], workers: int
 ) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     """Look at every unit and yield what each frame gave, in the order of `work`.
 
@@ -35,8 +37,8 @@ def run(
     """
     if workers <= 1:
         eyes = Eyes(settings)
-        for unit in work:
-            for result in look_unit(eyes, unit):
+        for unit, skip in work:
+            for result in look_unit(eyes, unit, skip):
                 yield unit, result
             yield unit, None
         return
@@ -44,7 +46,7 @@ def run(
 
 
 def _run_pool(
-    settings: LookSettings, work: Iterable[Unit], workers: int
+    settings: LookSettings, work: Iterable[Work], workers: int
 ) -> Iterator[tuple[Unit, Observations | Skip | None]]:
     # spawn: ONNX Runtime and GDAL hold threads and locks that do not survive a fork.
     context = get_context("spawn")
@@ -53,10 +55,10 @@ def _run_pool(
     pending: deque[tuple[Unit, Future[list[Observations | Skip]]]] = deque()
     path, complete = "", False
     try:
-        for unit in work:
+        for unit, skip in work:
             path = unit.path
             with _interrupts_held():
-                pending.append((unit, pool.submit(_look, unit)))
+                pending.append((unit, pool.submit(_look, unit, skip)))
             if len(pending) >= 4 * workers:
                 path = pending[0][0].path
                 yield from _results(*pending.popleft())
@@ -119,8 +121,8 @@ def _follow(leash: Connection) -> None:
         os._exit(1)
 
 
-def _look(unit: Unit) -> list[Observations | Skip]:
+def _look(unit: Unit, skip: frozenset[str]) -> list[Observations | Skip]:
     if isinstance(_eyes, HuoyanError):
         raise _eyes
     assert _eyes is not None, "the pool's initializer has run"
-    return list(look_unit(_eyes, unit))
+    return list(look_unit(_eyes, unit, skip))

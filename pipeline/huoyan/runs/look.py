@@ -137,10 +137,16 @@ class Eyes:
         return frame.ground
 
 
-def look_unit(eyes: Eyes, unit: Unit) -> Iterator[Observations | Skip]:
-    """Look at every frame of a unit in time order; a video is followed by a tracker of its own."""
+def look_unit(eyes: Eyes, unit: Unit, done: frozenset[str] = frozenset()) -> Iterator[Observations | Skip]:
+    """Look at every frame of a unit in time order; a video is followed by a tracker of its own.
+
+    Args:
+        eyes: the models.
+        unit: what to look at.
+        done: ids of frames that need no look any more, see `Unit.frames`.
+    """
     tracker: Tracker | None = None
-    for frame in unit.frames():
+    for frame in unit.frames(done):
         if isinstance(frame, Skip):
             yield frame
             continue

@@ -18,6 +18,7 @@ from huoyan.runs.look import LookSettings
 from huoyan.runs.prepare import locate_config, prepare
 from huoyan.runs.result import ScanResult
 from huoyan.sources import discover
+from huoyan.sources.video import VideoUnit
 
 Progress = Callable[[int, int, str], None]
 
@@ -81,7 +82,7 @@ def scan(
 
 def _run(
     settings: LookSettings,
-    work: Iterable[Unit],
+    work: Iterable[engine.Work],
     workers: int,
     judge: Judge,
     expected: int,
@@ -96,17 +97,22 @@ def _run(
         tick(finished + judge.result.already_done, expected, unit.path)
 
 
-def _work(units: Sequence[Unit], store: Store, result: ScanResult) -> Iterator[Unit]:
+def _work(units: Sequence[Unit], store: Store, result: ScanResult) -> Iterator[engine.Work]:
     """The units that an earlier scan has not judged yet.
 
-    A unit of one frame goes by that frame's id. Videos are always looked at: their tracks need their past,
-    and the judge knows which of their frames are done.
+    A unit of one frame goes by that frame's id. A video gets the ids that were done of its source: with a frame
+    left to judge it is looked at from its start, because its tracks need their past; with none not at all.
     """
+    earlier: dict[str, frozenset[str]] = {}
     for unit in units:
         if store.is_done(unit.unit_id):
             result.already_done += 1
+        elif isinstance(unit, VideoUnit):
+            if unit.source_id not in earlier:
+                earlier[unit.source_id] = store.frames_done(unit.source_id)
+            yield unit, earlier[unit.source_id]
         else:
-            yield unit
+            yield unit, frozenset()
 
 
 def _cores() -> int:
