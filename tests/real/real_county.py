@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import yaml
+from affine import Affine
 from rasterio.crs import CRS
-from rasterio.transform import from_origin
 from rasterio.warp import transform as warp_points
 
 Pixels = npt.NDArray[np.uint8]
@@ -277,7 +277,8 @@ def _satellite(
         mosaic = _mosaic(data, kind)[:, :, ::-1]
         height, width = mosaic.shape[:2]
         profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8"}
-        grid = from_origin(*SATELLITE_CORNER, SATELLITE_GSD_M, SATELLITE_GSD_M)
+        west, north = SATELLITE_CORNER
+        grid = Affine(SATELLITE_GSD_M, 0.0, west, 0.0, -SATELLITE_GSD_M, north)
         with rasterio.open(target, "w", crs=SATELLITE_CRS, transform=grid, **profile) as raster:
             raster.write(np.moveaxis(mosaic, 2, 0))
     edge = [to_lonlat(*corner) for corner in ((0, 0), (width, 0), (width, height), (0, height))]
