@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,15 @@ QUALITY = 82
 
 
 def main() -> None:
+    # tqdm, which supervision imports, complains in a kernel that no widgets are installed.
+    os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=1800,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(NOTEBOOK.parent)}},
     )
     client.execute()
