@@ -145,7 +145,7 @@ def _print(result: Calibration, notes: list[str]) -> None:
     from rich.table import Table
 
     errors = _errors(result)
-    table = Table("point", "row", "use", "pixel", "residual m", "left out m", "stated 68 % m", "")
+    table = Table("point", "row", "use", "pixel", "residual m", "left out m", "68 % m", "")
     for r in result.points:
         x, y = r.point.pixel
         verdict = "[red]wrong[/red]" if r.bad else "[yellow]suspect[/yellow]" if r.suspect else ""
