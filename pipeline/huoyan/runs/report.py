@@ -60,9 +60,11 @@ def summary(result: ScanResult) -> None:
     table.add_row("time", f"{result.seconds:.1f} s{speed}")
     table.add_row("state", escape(str(result.state)))
     console.print(table)
-    for skip in result.skips[:SHOWN_SKIPS]:
+    # Empty windows at the edge of a satellite picture are counted above, but nothing to look into.
+    telling = [skip for skip in result.skips if skip.code != "nodata"]
+    for skip in telling[:SHOWN_SKIPS]:
         console.print(f"[yellow]skipped[/] {escape(_line(skip.reason))}")
-    more = sum(result.skipped.values()) - min(len(result.skips), SHOWN_SKIPS)
+    more = sum(result.skipped.values()) - result.skipped["nodata"] - min(len(telling), SHOWN_SKIPS)
     if more > 0:
         console.print(f"[yellow]skipped[/] … and {more} more: see --json")
     for note in result.notes[:SHOWN_SKIPS]:
