@@ -42,7 +42,7 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
     pairs = change_data.collect(config, args.data)
     parts = {split: [p for p in pairs if p.split == split] for split in ("train", "val")}
     say(f"{len(parts['train'])} pairs to train, {len(parts['val'])} held back")
-    net = change_net.ChangeNet()
+    net = change_net.ChangeNet(own["frozen_stages"])
     done, best = 0, -1.0
     optimiser = torch.optim.AdamW(
         [

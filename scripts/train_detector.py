@@ -121,7 +121,8 @@ class Trainer(DetectionTrainer):
 
     def validate(self) -> tuple[dict[str, float], float]:
         """Score the averaged weights on the held-back pictures every few epochs, and at the end."""
-        if (self.epoch + 1) % self.config["judge"]["every"] and not self.stop:
+        last = self.stop or self.epoch + 1 >= self.epochs
+        if (self.epoch + 1) % self.config["judge"]["every"] and not last:
             return self.metrics, -1.0
         model = self.ema.ema.eval()
         per_class, _ = judge(torch_raw(model), self.held_back, self.config)
@@ -188,7 +189,8 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
             "lr0": args.lr0 or own["lr0"],
             "lrf": 0.02,
             "cos_lr": True,
-            "warmup_epochs": 1.0,
+            # Going on from a trained model needs no long warm-up.
+            "warmup_epochs": 0.1 if args.start else 1.0,
             "weight_decay": 0.0005,
             "freeze": own["freeze"],
             "mosaic": own["mosaic"],
@@ -267,7 +269,7 @@ def detector_card(
         "nms_iou": config["judge"]["nms_iou"],
         "second_look": {"low": round(float(np.median(list(second.values()))), 2)},
         "figures": {
-            "split": f"{pictures} pictures of held-back scenes (see held_back in the training configuration)",
+            "split": f"{pictures} pictures of held-back scenes; thresholds were chosen on the same",
             "measure": "average precision at IoU 0.5 (0.3 for soft_iou classes); unlabelled classes left out",
             "map50": numbers["map"],
             "classes": numbers["classes"],
@@ -281,7 +283,7 @@ def detector_card(
             },
             "training": training,
         },
-        "data": [entry["folder"] for entry in config["sets"]],
+        "data": [entry["folder"] for entry in config["sets"] if entry.get("split") != "val"],
         "limits": config.get("limits", ""),
         "made_by": "scripts/train_detector.py",
         "date": dt.date.today().isoformat(),

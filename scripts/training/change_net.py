@@ -30,8 +30,10 @@ def _block(channels_in: int, channels_out: int) -> nn.Sequential:
 class ChangeNet(nn.Module):
     """Logits of change at full resolution. It does not matter which picture comes first."""
 
-    def __init__(self) -> None:
+    def __init__(self, frozen: int = 0) -> None:
+        """Build the network; the first `frozen` stages of the encoder keep their weights and statistics."""
         super().__init__()
+        self._frozen = frozen
         features = mobilenet_v2(weights=None).features
         self.stages = nn.ModuleList(nn.Sequential(*features[start:end]) for start, end in _STAGES)
         # Both the difference and the product-like common part: a difference alone does not say of what.
@@ -66,12 +68,19 @@ class ChangeNet(nn.Module):
         self.stages.load_state_dict(dict(zip(wanted, values, strict=False)))
         return len(wanted)
 
+    def train(self, mode: bool = True) -> ChangeNet:
+        super().train(mode)
+        for stage in self.stages[: self._frozen]:
+            stage.train(False)
+        return self
+
     def encode(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Features at strides 2, 4, 8, 16 of float RGB 0..1 [N, 3, H, W]."""
         features = (pictures - self.mean) / self.std
         found = []
-        for stage in self.stages:
-            features = stage(features)
+        for number, stage in enumerate(self.stages):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= self._frozen):
+                features = stage(features)
             found.append(features)
         return found
 

@@ -171,17 +171,21 @@ def average_precision(curve: Curve) -> float:
 
 
 def operating_point(
-    curve: Curve, precision: float = 0.9, bounds: tuple[float, float] = (0.2, 0.7)
+    curve: Curve,
+    precision: float = 0.9,
+    least_recall: float = 0.25,
+    bounds: tuple[float, float] = (0.12, 0.7),
 ) -> dict[str, Any]:
     """Lowest score from which the wanted precision holds, else the score of the best F1.
 
-    A class of few boxes gets no extreme threshold: the score is kept within `bounds`.
+    The wanted precision counts as reachable only where it leaves `least_recall`: a threshold that shows next
+    to nothing is precise and useless. A class of few boxes gets no extreme one: the score stays within `bounds`.
 
     Returns:
         `score`, and `precision` and `recall` at it on these pictures.
     """
-    reached = np.flatnonzero(curve.precision >= precision)
-    reached = reached[reached >= 2] if len(reached) else reached
+    reached = np.flatnonzero((curve.precision >= precision) & (curve.recall >= least_recall))
+    reached = reached[reached >= 2]
     if len(reached):
         place = int(reached[-1])
     elif len(curve.scores):
@@ -189,7 +193,11 @@ def operating_point(
         place = int(f1.argmax())
     else:
         return {"score": 0.5, "precision": None, "recall": 0.0}
-    score = float(np.clip(curve.scores[place], *bounds))
+    # Rounded down, so that the detection which set the score passes it.
+    score = float(np.clip(np.floor(curve.scores[place] * 100) / 100, *bounds))
+    if curve.hits[curve.scores >= score].sum() < 0.3 * (curve.scores >= score).sum():
+        # More than two false alarms for a hit: better silent than wrong.
+        score = max(score, 0.5)
     above = curve.scores >= score
     hits, shown = int(curve.hits[above].sum()), int(above.sum())
     return {
@@ -205,7 +213,7 @@ def second_look_score(curve: Curve, threshold: float, share: float = 0.15) -> fl
         return round(threshold / 2, 2)
     good = curve.scores[curve.precision >= share]
     low = float(good[-1]) if len(good) else threshold
-    return round(float(np.clip(low, 0.05, max(0.05, threshold * 0.8))), 2)
+    return round(float(np.clip(low, 0.1, max(0.1, threshold * 0.8))), 2)
 
 
 def figures(per_class: Mapping[str, Curve]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_operating_point_of_a_weak_class_is_that_of_the_best_f1() -> None:
 
 def test_operating_point_stays_within_bounds() -> None:
     curve = scoring.Curve(np.array([0.05], dtype=np.float32), np.array([True]), 1)
-    assert scoring.operating_point(curve) == {"score": 0.2, "precision": None, "recall": 0.0}
+    assert scoring.operating_point(curve) == {"score": 0.12, "precision": None, "recall": 0.0}
 
 
 @pytest.mark.parametrize("size", [(720, 1280), (1280, 720), (416, 416), (333, 501)])
