@@ -206,3 +206,9 @@ def test_a_finding_is_matched_without_reading_the_whole_table(put: Put, store: S
         if statement.startswith(("SELECT", "UPDATE")):
             plan = [row[3] for row in store.connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
             assert not [step for step in plan if step.startswith("SCAN")], (statement, plan)
+
+
+@pytest.mark.parametrize(("reach", "stories"), [(0.0, 2), (40.0, 1)])
+def test_the_sides_of_a_fence_are_one_story(put: Put, store: Store, reach: float, stories: int) -> None:
+    put(find(ground(0, 0), reach_m=reach), find(ground(30, 0), days=1, reach_m=reach))
+    assert len(store.incidents()) == stories

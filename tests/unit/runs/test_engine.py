@@ -17,7 +17,8 @@ from ...support.county import write_county
 def looked(path: Path, workers: int) -> list[tuple[str, str]]:
     loaded = config.load(path)
     told = []
-    for unit, result in engine.run(prepare(loaded).settings, discover(loaded).units, workers):
+    work = [(unit, frozenset[str]()) for unit in discover(loaded).units]
+    for unit, result in engine.run(prepare(loaded).settings, work, workers):
         if isinstance(result, Observations):
             what = f"{result.frame.frame_id} {[item.detection.label for item in result.items]}"
         else:
