@@ -192,7 +192,9 @@ def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
             rows.append(
                 cv2.putText(row, pair.name, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 0), 1)
             )
-        left, right = rows[: len(rows) // 2], rows[len(rows) // 2 : len(rows) // 2 * 2]
+        if len(rows) % 2:
+            rows.append(np.zeros_like(rows[0]))
+        left, right = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         sheet = np.concatenate([np.concatenate(left), np.concatenate(right)], axis=1)
         path = folder / f"change_{start // 12}.png"
         cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
