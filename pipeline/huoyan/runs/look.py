@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from huoyan import georef
 from huoyan.errors import GeoreferenceError, HuoyanError
+from huoyan.georef import terrain
+from huoyan.georef.terrain import FlatTerrain, Terrain
 from huoyan.perception import quality, second_look, tiling
 from huoyan.perception.change import ChangeDetector
 from huoyan.perception.detector import Detector
@@ -30,9 +32,9 @@ from huoyan.records import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Above this long side one whole look at 640 px loses what a crew would still see, so the frame is tiled.
-TILE_FROM_PX = {"camera": 2560, "drone": 1600}
-TILE_PX = 960
+# From this long side on one whole look (416 px for the shipped detectors) loses what a crew would still see.
+TILE_FROM_PX = 1200
+TILE_PX = 832
 TILE_OVERLAP = 0.2
 
 
@@ -46,6 +48,10 @@ class LookSettings:
     """The labels that some scene asks for: only they earn a second look."""
     grounds: Mapping[str, Ground] = field(default_factory=dict)
     """Ground plane by camera id, for pictures of the plane's size or its aspect."""
+    dem: Path | None = None
+    """Raster of ground heights for drones."""
+    ground_m: float | None = None
+    """Height of the ground above the sea for drones, where no raster tells it."""
     models_folder: Path | None = None
     second_look: bool = True
     tile: int = 0
@@ -59,6 +65,7 @@ class Eyes:
 
     def __init__(self, settings: LookSettings) -> None:
         self.settings = settings
+        self.terrain = _terrain(settings)
         folder, threads = settings.models_folder, settings.threads
         self.detectors = [Detector(name, folder=folder, threads=threads) for name in settings.detectors]
         self.change = (
@@ -94,7 +101,8 @@ class Eyes:
         if tracker is not None:
             found = tracker.update(found, frame.ref.time)
         ground = self._ground(frame)
-        items = tuple(Observation(frame.ref, d, _place(ground, d, frame.ref.size)) for d in found)
+        size = frame.ref.size
+        items = tuple(Observation(frame.ref, d, _place(ground, d, size, self.terrain)) for d in found)
         seconds = {
             "decode": decoded - started,
             "infer": inferred - decoded,
@@ -123,7 +131,7 @@ class Eyes:
         """Side of the tiles in pixels, 0 for one whole look."""
         if self.settings.tile:
             return self.settings.tile if max(frame.ref.size) > self.settings.tile else 0
-        return TILE_PX if max(frame.ref.size) >= TILE_FROM_PX.get(frame.ref.kind, 1 << 30) else 0
+        return TILE_PX if max(frame.ref.size) >= TILE_FROM_PX else 0
 
     def _changes(self, frame: Frame, before: Image | None, after: Image) -> list[Detection]:
         if before is None or self.change is None:
@@ -161,9 +169,16 @@ def _marked(detection: Detection, detector: Detector) -> Detection:
     return replace(detection, attributes={**detection.attributes, "uncertain": True})
 
 
-def _place(ground: Ground, detection: Detection, size: tuple[int, int]) -> Place:
+def _terrain(settings: LookSettings) -> Terrain | None:
+    """The heights that drones' rays meet; None: flat ground at the height of the take-off."""
+    if settings.dem is not None:
+        return terrain.read(settings.dem)
+    return None if settings.ground_m is None else FlatTerrain(settings.ground_m)
+
+
+def _place(ground: Ground, detection: Detection, size: tuple[int, int], heights: Terrain | None) -> Place:
     try:
-        return georef.place(ground, detection, size)
+        return georef.place(ground, detection, size, heights)
     except GeoreferenceError as error:
         return Unplaced(error.message)
 
