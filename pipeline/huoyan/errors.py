@@ -1,17 +1,17 @@
 """Errors that a user sees. Each says what went wrong, with what, and what to do.
 
-    HuoyanError
-    ├── ConfigError          a wrong key or value: the run stops at once
-    │   └── RegistryError    a wrong row in zones, permits, vehicles, ...
-    ├── SourceError          one picture, video or raster that cannot be used: skipped and counted
-    │   ├── UnreadableFile   missing, no permission, empty, truncated, not an image
-    │   ├── FrameTooLarge    decompression bomb guard
-    │   └── BadMetadata      EXIF, XMP, SRT or CRS that cannot be used
-    ├── GeoreferenceError    a calibration or a pair of rasters that cannot be solved
-    ├── ModelError           a model file or card that is missing, damaged or does not fit
-    ├── StorageError         full disk, locked or damaged state: the run stops, nothing found is lost
-    ├── DispatchError        a queue operation that cannot be done
-    └── MissingExtra         an optional dependency is absent
+HuoyanError
+├── ConfigError          a wrong key or value: the run stops at once
+│   └── RegistryError    a wrong row in zones, permits, vehicles, ...
+├── SourceError          one picture, video or raster that cannot be used: skipped and counted
+│   ├── UnreadableFile   missing, no permission, empty, truncated, not an image
+│   ├── FrameTooLarge    decompression bomb guard
+│   └── BadMetadata      EXIF, XMP, SRT or CRS that cannot be used
+├── GeoreferenceError    a calibration or a pair of rasters that cannot be solved
+├── ModelError           a model file or card that is missing, damaged or does not fit
+├── StorageError         full disk, locked or damaged state: the run stops, nothing found is lost
+├── DispatchError        a queue operation that cannot be done
+└── MissingExtra         an optional dependency is absent
 """
 
 from __future__ import annotations

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from huoyan import evaluate
 from huoyan.evaluate import pictures
-from huoyan.perception import letterbox, models, onnx, second_look
+from huoyan.perception import letterbox, models
 from huoyan.perception.detector import Detector
 from huoyan.perception.models import Verification
 from huoyan.records import Image
@@ -64,35 +62,6 @@ def test_answers_do_not_depend_on_the_batch(site_pictures: list[Image], name: st
     for one, other in zip(alone, together, strict=True):
         assert [d.label for d in one] == [d.label for d in other]
         assert [d.score for d in one] == pytest.approx([d.score for d in other], abs=1e-5)
-
-
-def test_detecting_costs_little_more_than_the_runs_in_it(
-    site_pictures: list[Image], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """CPU time of letterbox, suppression and the second look over that of ONNX Runtime: 1.04 was measured."""
-    detector = Detector("site-n")
-    labels = set(detector.classes)
-    low = detector.second_look_thresholds(labels)
-    spent = 0.0
-    run = onnx.Session.run
-
-    def timed(self: onnx.Session, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:  # type: ignore[type-arg]
-        nonlocal spent
-        started = time.process_time()
-        outputs = run(self, feeds)
-        spent += time.process_time() - started
-        return outputs
-
-    monkeypatch.setattr(onnx.Session, "run", timed)
-    detector.warm_up()
-    ratios = []
-    for _ in range(3):
-        spent = 0.0
-        started = time.process_time()
-        for image in site_pictures:
-            second_look.look_again(detector, image, detector.detect([image], thresholds=low)[0], labels)
-        ratios.append((time.process_time() - started) / spent)
-    assert min(ratios) < 1.15
 
 
 def test_wide_frames_cost_no_more_than_their_shape() -> None:

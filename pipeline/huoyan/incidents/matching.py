@@ -130,7 +130,11 @@ def _in_reach(row: sqlite3.Row, finding: Finding) -> bool:
         return True
     north = (row["lat"] - place.lat) * _METRES_PER_DEGREE
     east = (row["lon"] - place.lon) * _METRES_PER_DEGREE * cos(radians(place.lat))
-    reach = nearness.same_place_m(row["error_m"], place.error_m, finding.reach_m) + float(row["size_m"]) + size_m(place)
+    reach = (
+        nearness.same_place_m(row["error_m"], place.error_m, finding.reach_m)
+        + float(row["size_m"])
+        + size_m(place)
+    )
     return hypot(east, north) <= reach
 
 

@@ -105,6 +105,11 @@ class Store:
             (frame.frame_id, frame.source_id, codec.to_ms(frame.time), status),
         )
 
+    def latest_frame(self) -> datetime | None:
+        """When the latest judged frame was taken; None before the first."""
+        latest = self.rows("SELECT max(time_ms) FROM frames_done")[0][0]
+        return None if latest is None else codec.from_ms(latest)
+
     def add_skip(self, skip: Skip) -> None:
         """Note a file that could not be used, once however often it is met."""
         self.execute(

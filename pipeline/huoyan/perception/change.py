@@ -15,7 +15,7 @@ from huoyan.records import Detection, Image
 
 _STRIDE = 32
 # Larger pictures go through the network block by block; the rim is context and thrown away.
-_BLOCK = 1024
+_BLOCK = 512
 _RIM = 64
 _MIN_PIXELS = 9
 _MAX_ENLARGED = 4.0

@@ -23,6 +23,7 @@ _THREAD_M = 3.0
 _MIN_PIXELS = 9
 _SOIL_THRESHOLD = 0.5
 _SOIL_MIN_M2 = 300.0
+_HEAP_CELL_M = 1.5
 _HEAP_M2 = (20.0, 1500.0)
 # A heap is no building, but the network must at least find something odd about it.
 _HEAP_SUPPORT = 0.3
@@ -103,7 +104,12 @@ def bare_soil(ground: Ground, sureness: Floats) -> list[Region]:
 
 
 def bright_heaps(ground: Ground, sureness_of_soil: Floats, limit: float) -> list[Region]:
-    """Small pale patches, 20 to 1500 m2, that are not `soil`; `limit` is the network's threshold."""
+    """Small pale patches, 20 to 1500 m2, that are not `soil`; `limit` is the network's threshold.
+
+    None above 1.5 m a pixel: there a heap is a few pixels, as every sunlit gap between buildings is.
+    """
+    if ground.cell_m > _HEAP_CELL_M:
+        return []
     sureness = radiometry.brightened(ground.before, ground.after, max(0.5, 0.5 * _SMOOTH_M / ground.cell_m))
     free = ground.free & (sureness_of_soil < _SOIL_THRESHOLD)
     least, most = (_cells(area, ground) for area in _HEAP_M2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from huoyan import alerts, incidents, scenes
@@ -36,7 +35,6 @@ class Judge:
         self._zone = ZoneInfo(prepared.loaded.config.county.timezone)
         self._waiting: deque[Observations | Skip] = deque()
         self._since = time.monotonic()
-        self._latest: datetime | None = None
         self._broken = False
 
     def feed(self, seen: Observations | Skip) -> None:
@@ -80,9 +78,10 @@ class Judge:
         if self._broken:
             return
         self.commit()
-        if self._latest is not None:
+        latest = self._store.latest_frame()
+        if latest is not None:
             with self._store.transaction():
-                incidents.expire(self._store, self._latest)
+                incidents.expire(self._store, latest)
 
     def _take(self, seen: Observations | Skip, share: ScanResult) -> None:
         if isinstance(seen, Skip):
@@ -100,7 +99,6 @@ class Judge:
             outbox.put(self._store.connection, alert)
             share.alerts.append(alert)
         self._store.mark_done(frame)
-        self._latest = max(self._latest or frame.time, frame.time)
         share.frames += 1
         share.detections += len(seen.items)
         share.placed += sum(isinstance(item.place, Placement) for item in seen.items)

@@ -16,11 +16,13 @@ def recorder(connection: sqlite3.Connection, folder: Path, now: datetime) -> Cal
     """A hook for `queue.ack`: confirms or rejects the incident in the queue's own transaction.
 
     A rejected one mutes its place for a while and its pictures become hard negatives; see
-    `incidents.pass_verdict`.
+    `incidents.pass_verdict`. A queue that was filled from elsewhere has no incidents: there the verdict stays
+    with the alert.
     """
     store = Store(connection, folder, None)
 
     def record(item: Item, verdict: Verdict) -> None:
-        pass_verdict(store, item.incident_id, verdict, now, note=item.note)
+        if store.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'incidents'"):
+            pass_verdict(store, item.incident_id, verdict, now, note=item.note)
 
     return record

@@ -112,10 +112,10 @@ def test_a_caption_goes_to_the_best_overlap(eyes: Eyes) -> None:
 @pytest.mark.parametrize(
     ("kind", "size", "setting", "tile"),
     [
-        ("camera", (1920, 1080), 0, 0),
-        ("camera", (2560, 1440), 0, 960),
-        ("drone", (1280, 720), 0, 0),
-        ("drone", (1600, 1200), 0, 960),
+        ("camera", (1199, 900), 0, 0),
+        ("camera", (1280, 720), 0, 832),
+        ("drone", (800, 600), 0, 0),
+        ("drone", (4000, 3000), 0, 832),
         ("camera", (1920, 1080), 640, 640),
         ("camera", (600, 400), 640, 0),
     ],

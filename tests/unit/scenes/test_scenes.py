@@ -39,7 +39,7 @@ def standing(
 
 POSITIVE: list[tuple[str, list[Observations]]] = [
     ("perimeter_enclosure", [frame(("hoarding", 0.75, IN_PLOT))]),
-    ("perimeter_enclosure", twice(("dust_net", 0.6, IN_PLOT))),
+    ("perimeter_enclosure", twice(("dust_net", 0.8, IN_PLOT))),
     ("roof_addition", [frame(("scaffolding", 0.75, ON_HOUSE))]),
     ("roof_addition", [frame(change("building", 400, ground(20, 20, 5, AROUND_HOUSE)), kind="satellite")]),
     ("material_stacking", [frame(("material_stack", 0.75, IN_PLOT))]),
@@ -75,7 +75,7 @@ NEARLY: list[tuple[str, str, list[Observations]]] = [
     ("perimeter_enclosure", "outside the plot", [frame(("hoarding", 0.9, OUTSIDE))]),
     ("perimeter_enclosure", "seen once, not surely", [frame(("hoarding", 0.5, IN_PLOT), kind="camera")]),
     ("perimeter_enclosure", "one photo of a flight, not surely", [frame(("hoarding", 0.5, IN_PLOT))]),
-    ("perimeter_enclosure", "never likely", twice(("hoarding", 0.2, IN_PLOT))),
+    ("perimeter_enclosure", "never likely", twice(("dust_net", 0.6, IN_PLOT))),
     ("roof_addition", "beside the house", [frame(("scaffolding", 0.9, IN_PLOT))]),
     (
         "roof_addition",
