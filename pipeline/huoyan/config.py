@@ -289,7 +289,7 @@ def _repeated_cameras(data: dict[str, Any], tree: yaml.Node | None) -> list[tupl
     for index, camera in enumerate(cameras if isinstance(cameras, list) else []):
         name = camera.get("id") if isinstance(camera, dict) else None
         if isinstance(name, str) and name in seen:
-            line = _line_of(tree, ("cameras", index, "id"))
+            line = line_of(tree, ("cameras", index, "id"))
             found.append((line, f"cameras.{index}.id: camera id {name!r} is used twice"))
         if isinstance(name, str):
             seen.add(name)
@@ -313,12 +313,12 @@ def _described(error: ValidationError, tree: yaml.Node | None) -> list[tuple[int
             text = f"expected a duration such as 30s, 5m, 2h or 250ms{shown}"
         else:
             text = f"{mistake['msg'].removeprefix('Value error, ')}{shown}"
-        found.append((_line_of(tree, where), f"{key}: {text}"))
+        found.append((line_of(tree, where), f"{key}: {text}"))
     return found
 
 
-def _line_of(node: yaml.Node | None, where: tuple[Any, ...]) -> int:
-    """1-based line of the deepest node of the path that exists."""
+def line_of(node: yaml.Node | None, where: tuple[Any, ...]) -> int:
+    """1-based line of the deepest node on a path of keys and indices that exists in a YAML tree."""
     line = 1
     for part in where:
         if isinstance(node, yaml.MappingNode):

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from huoyan import share
+from huoyan.config import line_of
 from huoyan.errors import ConfigError
 from huoyan.registry.mistakes import did_you_mean
 from huoyan.scenes.rules import CodeFile, Evidence, RuleFile, SceneRule
@@ -167,20 +168,3 @@ def _arguments(annotation: Any) -> Iterator[Any]:
     for argument in get_args(annotation):
         yield argument
         yield from _arguments(argument)
-
-
-def line_of(node: yaml.Node | None, where: tuple[int | str, ...]) -> int:
-    """1-based line of the deepest node on a path of keys and indices that exists."""
-    line = 1
-    for part in where:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
