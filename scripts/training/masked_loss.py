@@ -97,9 +97,27 @@ class MaskedModel(DetectionModel):
 
     known: dict[str, torch.Tensor]
     excludes: torch.Tensor
+    half: bool = False
+    """Run the forward pass in bfloat16: nearly twice as fast on a CPU that computes in it (AVX512-BF16, AMX)."""
+
+    def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
+        if preds is None and self.half:
+            with torch.autocast(batch["img"].device.type, dtype=torch.bfloat16):
+                preds = self.forward(batch["img"])
+            preds = _in_full(preds)
+        return super().loss(batch, preds)
 
     def init_criterion(self) -> MaskedDetectionLoss:
         return MaskedDetectionLoss(self, self.known, self.excludes)
+
+
+def _in_full(outputs: Any) -> Any:
+    """Outputs of the head, however they are nested, in float32: the loss needs its digits."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float()
+    if isinstance(outputs, dict):
+        return {key: _in_full(value) for key, value in outputs.items()}
+    return type(outputs)(_in_full(value) for value in outputs)
 
 
 class KnownMosaic(Mosaic):
