@@ -94,7 +94,7 @@ class Trainer(DetectionTrainer):
         if weights:
             model.load(weights)
         model.known = self.known
-        model.half = bool(self.config["train"].get("half"))
+        model.in_bfloat16 = bool(self.config["train"].get("bfloat16"))
         model.excludes = masked_loss.exclusion(self.config["classes"], self.config.get("exclusive", ()))
         return model.to(memory_format=torch.channels_last)
 

@@ -97,11 +97,11 @@ class MaskedModel(DetectionModel):
 
     known: dict[str, torch.Tensor]
     excludes: torch.Tensor
-    half: bool = False
+    in_bfloat16: bool = False
     """Run the forward pass in bfloat16: nearly twice as fast on a CPU that computes in it (AVX512-BF16, AMX)."""
 
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
-        if preds is None and self.half:
+        if preds is None and self.in_bfloat16:
             with torch.autocast(batch["img"].device.type, dtype=torch.bfloat16):
                 preds = self.forward(batch["img"])
             preds = _in_full(preds)
