@@ -130,6 +130,16 @@ def test_a_zone_that_no_register_holds(tmp_path: Path) -> None:
     assert [m for m in check(path)[0] if "cam-1" in m and "unknown zone 'riverside'" in m]
 
 
+def test_a_control_point_that_contradicts_the_others_is_a_warning(tmp_path: Path, shared_data: Path) -> None:
+    points = shared_data / "geo" / "seattle_bad_points" / "points.csv"
+    cameras = [
+        {"id": "cam-1", "position": [-122.334, 47.592], "size": [1024, 576], "calibration": str(points)}
+    ]
+    mistakes, warnings, _ = check(write_with_cameras(tmp_path, cameras))
+    assert mistakes == []
+    assert any(w.startswith("camera cam-1: left out, because it contradicts the others: ") for w in warnings)
+
+
 def test_a_wrong_configuration_is_told_alone(tmp_path: Path) -> None:
     path = tmp_path / "county.yaml"
     path.write_text("cameras: 3\nscene: {}\n")

@@ -35,7 +35,6 @@ from real_county import (
 from huoyan import config, georef
 from huoyan.alerts import schema
 from huoyan.incidents import open_store
-from huoyan.perception import models
 from huoyan.records import Alert, DronePose, Observations, Placement
 from huoyan.runs import engine
 from huoyan.runs.result import ScanResult
@@ -155,14 +154,6 @@ _real_run = engine.run
 
 
 @pytest.fixture(scope="session")
-def trained() -> None:
-    """The models in force are trained ones."""
-    for name in ("site-n", "street-n", "change-s"):
-        if "interim" in models.load(name).card.figures:
-            pytest.skip(f"{name} is an interim model, not trained")
-
-
-@pytest.fixture(scope="session")
 def looks() -> Looks:
     return Looks()
 
@@ -173,13 +164,13 @@ def county(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Built
 
 
 @pytest.fixture(scope="session")
-def open_county(trained: None, county: Built, looks: Looks) -> Scanned:
+def open_county(county: Built, looks: Looks) -> Scanned:
     """Scanned with an empty register of permits."""
     return _scan(county, "open", [], looks.record)
 
 
 @pytest.fixture(scope="session")
-def quiet_county(trained: None, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scanned:
+def quiet_county(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Scanned:
     """Every camera in a control zone that watches all scenes, nothing permitted, everything seen at least twice."""
     built = build(
         tmp_path_factory.mktemp("quiet") / "county", shared_data, QUIET_VIEWS, looks=2, others=False

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from huoyan.alerts.document import alert_id, build
-    from huoyan.alerts.evidence import EvidenceResult, render
+    from huoyan.alerts.evidence import EvidenceResult, Opened, render
     from huoyan.alerts.schema import ModelRef
 
 _PUBLIC = {
     "EvidenceResult": "huoyan.alerts.evidence",
+    "Opened": "huoyan.alerts.evidence",
     "ModelRef": "huoyan.alerts.schema",
     "alert_id": "huoyan.alerts.document",
     "build": "huoyan.alerts.document",
     "render": "huoyan.alerts.evidence",
 }
-__all__ = ["EvidenceResult", "ModelRef", "alert_id", "build", "render"]
+__all__ = ["EvidenceResult", "ModelRef", "Opened", "alert_id", "build", "render"]
 
 
 def __getattr__(name: str) -> Any:

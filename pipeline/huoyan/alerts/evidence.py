@@ -46,11 +46,20 @@ class EvidenceResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A frame read again, with what costs most to find out about it: the faces in it."""
+
+    image: Image
+    before: Image | None
+    faces: tuple[Box, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Shot:
     """The frame that is shown, with what was seen in it in pixels of the picture as read."""
 
     ref: FrameRef
-    image: Image
+    opened: Opened
     subject: Detection | None
     involved: tuple[Detection, ...]
     others: tuple[Detection, ...]
@@ -68,6 +77,7 @@ def render(
     zone_names: Mapping[str, str] | None = None,
     timezone: tzinfo | str = UTC,
     reopen: Reopen | None = None,
+    opened: dict[str, Opened] | None = None,
 ) -> EvidenceResult:
     """Make the evidence pictures of a revision.
 
@@ -84,6 +94,8 @@ def render(
         zone_names: name by zone id, for the strip below the picture.
         timezone: of the crew, a `tzinfo` or a name such as `Asia/Shanghai`.
         reopen: reads a frame's pixels again; default `huoyan.sources.reopen`.
+        opened: frames by id; pass one mapping for several alerts about a frame, and it is read and searched for
+            faces once. It keeps the pictures alive, so drop it before the next frame.
 
     Returns:
         The pictures that could be made and notes on those that could not; nothing is raised for them.
@@ -91,24 +103,22 @@ def render(
     ref = revision.finding.evidence[0].frame if revision.finding.evidence else revision.finding.frame
     if ref.kind == "report":
         return EvidenceResult(())
-    read = reopen or _sources_reopen()
     notes: list[str] = []
-    image = _attempt(lambda: read(ref, "now"), f"no evidence: {ref.path} cannot be read again", notes)
-    if image is None:
-        return EvidenceResult((), tuple(notes))
-    if settings.blur_faces and ref.kind != "satellite" and not redact.can_find_faces():
-        notes.append("evidence: no face detector is installed; only heads of detected people are blurred")
-    before = None
-    if ref.kind == "satellite" or "before" in ref.locator:
-        before = _attempt(lambda: read(ref, "before"), f"evidence: no earlier picture of {ref.path}", notes)
+    frames = {} if opened is None else opened
+    if ref.frame_id not in frames:
+        frame = _open(ref, settings, reopen or _sources_reopen(), notes)
+        if frame is None:
+            return EvidenceResult((), tuple(notes))
+        frames[ref.frame_id] = frame
+    frame = frames[ref.frame_id]
     footer = _footer(revision, ref, scene_names or {}, zone_names or {}, timezone)
-    shot = _shot(revision, ref, image, others, zones_px)
-    if shot.subject is not None and not _in_picture(shot.subject.box, image):
+    shot = _shot(revision, ref, frame, others, zones_px)
+    if shot.subject is not None and not _in_picture(shot.subject.box, frame.image):
         box = tuple(round(value) for value in shot.subject.box)
         notes.append(f"evidence: the box {box} lies outside of the picture {ref.path}")
         shot = replace(shot, subject=None)
     pictures = _attempt(
-        lambda: _pictures(shot, before, revision, settings, footer),
+        lambda: _pictures(shot, revision, settings, footer),
         f"evidence: {ref.path} cannot be drawn",
         notes,
     )
@@ -119,6 +129,22 @@ def render(
         except _FAILURES as error:
             notes.append(f"evidence: the {role} picture was not written: {error}")
     return EvidenceResult(tuple(made), tuple(notes))
+
+
+def _open(ref: FrameRef, settings: config.Evidence, read: Reopen, notes: list[str]) -> Opened | None:
+    """Read a frame again and find the faces in it; None, with a note, where it cannot be read."""
+    image = _attempt(lambda: read(ref, "now"), f"no evidence: {ref.path} cannot be read again", notes)
+    if image is None:
+        return None
+    before = None
+    if ref.kind == "satellite" or "before" in ref.locator:
+        before = _attempt(lambda: read(ref, "before"), f"evidence: no earlier picture of {ref.path}", notes)
+    faces: list[Box] = []
+    if settings.blur_faces and ref.kind != "satellite":
+        if not redact.can_find_faces():
+            notes.append("evidence: no face detector is installed; only heads of detected people are blurred")
+        faces = redact.face_boxes(image)
+    return Opened(image, before, tuple(faces))
 
 
 def _sources_reopen() -> Reopen:
@@ -137,15 +163,15 @@ def _attempt(make: Callable[[], T], trouble: str, notes: list[str]) -> T | None:
 
 
 def _shot(
-    revision: Revision, ref: FrameRef, image: Image, others: Sequence[Detection], zones: Sequence[Ring]
+    revision: Revision, ref: FrameRef, opened: Opened, others: Sequence[Detection], zones: Sequence[Ring]
 ) -> _Shot:
     """Bring all that was seen to the pixels of the picture as it was read."""
-    sx, sy = _scale(ref, image)
+    sx, sy = _scale(ref, opened.image)
     seen = revision.finding.evidence
     involved = tuple(_scaled(o.detection, sx, sy) for o in seen if o.frame.frame_id == ref.frame_id)
     return _Shot(
         ref,
-        image,
+        opened,
         involved[0] if involved else None,
         involved,
         tuple(_scaled(d, sx, sy) for d in others),
@@ -167,12 +193,13 @@ def _scaled(detection: Detection, sx: float, sy: float) -> Detection:
 
 
 def _pictures(
-    shot: _Shot, before: Image | None, revision: Revision, settings: config.Evidence, footer: draw.Footer
+    shot: _Shot, revision: Revision, settings: config.Evidence, footer: draw.Footer
 ) -> dict[Role, Image]:
     """All pictures of the shot, with nobody to be recognised in them, ready to be written."""
     priority = revision.incident.priority
-    cut = _cut(shot.subject.box, shot.image, CLOSE_MARGIN) if shot.subject else None
-    clean = shot.image
+    image, before = shot.opened.image, shot.opened.before
+    cut = _cut(shot.subject.box, image, CLOSE_MARGIN) if shot.subject else None
+    clean = image
     if shot.ref.kind != "satellite":
         clean = redact.hide(
             clean,
@@ -180,6 +207,7 @@ def _pictures(
             shot.involved,
             faces=settings.blur_faces,
             plates=settings.blur_plates,
+            found=shot.opened.faces,
             closer=cut,
         )
     pictures: dict[Role, Image] = {"wide": _wide(shot, clean, revision, settings.long_side, footer)}
@@ -187,15 +215,15 @@ def _pictures(
         return pictures
     pictures["close"] = draw.with_footer(_close(clean, cut, shot.subject), footer, priority)
     if before is not None and before.shape == clean.shape:
-        both = _cut(shot.subject.box, shot.image, CHANGE_MARGIN)
+        both = _cut(shot.subject.box, image, CHANGE_MARGIN)
         sides: tuple[tuple[Role, Image], ...] = (("before", before), ("after", clean))
         for role, source in sides:
             picture = _close(source, both, shot.subject)
             draw.tag(picture, _TAGS[role][0] if text.chinese() else _TAGS[role][1])
             pictures[role] = draw.with_footer(picture, footer, priority)
     plate = _plate_box(shot)
-    if plate is not None and _in_picture(plate, shot.image):
-        picture = _close(clean, _cut(plate, shot.image, 0.15), None)
+    if plate is not None and _in_picture(plate, shot.opened.image):
+        picture = _close(clean, _cut(plate, shot.opened.image, 0.15), None)
         pictures["plate"] = draw.with_footer(picture, footer, priority)
     return pictures
 
@@ -264,7 +292,7 @@ def _plate_box(shot: _Shot) -> Box | None:
         box = detection.attributes.get("plate_box")
         if box is not None:
             x1, y1, x2, y2 = (float(value) for value in box)
-            sx, sy = _scale(shot.ref, shot.image)
+            sx, sy = _scale(shot.ref, shot.opened.image)
             return x1 * sx, y1 * sy, x2 * sx, y2 * sy
     return None
 

@@ -48,6 +48,7 @@ def hide(
     *,
     faces: bool = True,
     plates: bool = True,
+    found: Sequence[Box] | None = None,
     closer: Box | None = None,
 ) -> Image:
     """A copy of the picture with faces and uninvolved plates made unreadable.
@@ -58,6 +59,7 @@ def hide(
         involved: the detections that the alert is about; the plates of these vehicles stay readable.
         faces: hide faces.
         plates: hide plates.
+        found: the faces of the picture where it was searched before, as `face_boxes` gives them.
         closer: a part that will be shown enlarged and so is searched for faces at its own scale, too.
 
     Returns:
@@ -65,7 +67,9 @@ def hide(
     """
     boxes: list[Box] = []
     if faces:
-        boxes += face_boxes(image, closer)
+        boxes += face_boxes(image) if found is None else found
+        if closer is not None and max(image.shape[:2]) > FACE_SIDE_PX:
+            boxes += face_boxes(image, closer)
         boxes += head_boxes([*detections, *involved])
     if plates:
         kept = [d.box for d in involved if d.label in VEHICLES]
@@ -85,13 +89,18 @@ def can_find_faces() -> bool:
     return _face_library() is not None
 
 
-def face_boxes(image: Image, closer: Box | None = None) -> list[Box]:
-    """Faces found by their look, with a margin; empty where the detector is not installed."""
+def face_boxes(image: Image, part: Box | None = None) -> list[Box]:
+    """Faces found by their look, with a margin; empty where the detector is not installed.
+
+    Args:
+        image: the picture, uint8 RGB.
+        part: search only this part, at up to `FACE_SIDE_PX` of its own long side; default the whole picture.
+
+    Returns:
+        Boxes in pixels of the picture, which they may leave.
+    """
     height, width = image.shape[:2]
-    found = _faces_in(image, (0, 0, width, height))
-    if closer is not None and max(height, width) > FACE_SIDE_PX:
-        found += _faces_in(image, closer)
-    return [_grown(box, 0.3) for box in found]
+    return [_grown(box, 0.3) for box in _faces_in(image, part or (0, 0, width, height))]
 
 
 def head_boxes(detections: Iterable[Detection]) -> list[Box]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot, log, radians, tan
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -156,6 +157,30 @@ def from_pose(position: Point, pose: config.Pose, size: tuple[int, int]) -> Cali
     )
 
 
+def fit_configured(camera: config.Camera, path: Path, size: tuple[int, int]) -> Calibration:
+    """Fit a configured camera from its file of control points.
+
+    Args:
+        camera: the camera's part of the configuration.
+        path: the file of points.
+        size: (width, height) of its pictures, where the configuration does not tell.
+
+    Raises:
+        ConfigError: the file of points is missing, broken, unsolvable or lacks a position.
+    """
+    control = points.read(path)
+    if camera.position is None and points.middle(control) is None:
+        raise ConfigError(
+            "points in metres have no place on the map",
+            subject=str(path),
+            hint=f"give camera {camera.id} a position",
+        )
+    try:
+        return fit(control, camera.size or size, camera.position)
+    except GeoreferenceError as error:
+        raise ConfigError(error.message, subject=str(path), hint=error.hint, code=error.code) from error
+
+
 def load(camera: config.Camera, loaded: config.LoadedConfig, size: tuple[int, int]) -> Ground:
     """The ground of a configured camera: its calibration (points or saved), else its pose, else none.
 
@@ -171,17 +196,7 @@ def load(camera: config.Camera, loaded: config.LoadedConfig, size: tuple[int, in
         path = loaded.resolve(camera.calibration)
         if path.suffix.lower() in (".yaml", ".yml"):
             return saved.load(path, camera.position)
-        control = points.read(path)
-        if camera.position is None and points.middle(control) is None:
-            raise ConfigError(
-                "points in metres have no place on the map",
-                subject=str(path),
-                hint=f"give camera {camera.id} a position",
-            )
-        try:
-            return fit(control, camera.size or size, camera.position).ground
-        except GeoreferenceError as error:
-            raise ConfigError(error.message, subject=str(path), hint=error.hint, code=error.code) from error
+        return fit_configured(camera, path, size).ground
     if camera.pose is not None:
         if camera.position is None:
             raise ConfigError(

@@ -53,10 +53,14 @@ def area(boxes: Boxes) -> npt.NDArray[np.float32]:
 
 def shared_area(a: Boxes, b: Boxes) -> Matrix:
     """Area that each of `a` (n, 4) shares with each of `b` (m, 4): (n, m)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    sides = np.maximum(high - low, 0)
-    product: Matrix = sides[..., 0] * sides[..., 1]
+    # A side at a time: arrays whose last axis is 2 are walked through several times more slowly.
+    wide, high = (
+        np.maximum(
+            np.minimum(a[:, None, far], b[None, :, far]) - np.maximum(a[:, None, near], b[None, :, near]), 0
+        )
+        for near, far in ((0, 2), (1, 3))
+    )
+    product: Matrix = wide * high
     return product
 
 

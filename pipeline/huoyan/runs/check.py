@@ -9,9 +9,10 @@ from huoyan import config as configuration
 from huoyan import registry as registries
 from huoyan.config import LoadedConfig
 from huoyan.errors import HuoyanError
+from huoyan.georef.camera import fit_configured
 from huoyan.perception import models
 from huoyan.records import Unplaced
-from huoyan.runs.prepare import ground_of_camera, load_rules
+from huoyan.runs.prepare import ground_of_camera, load_rules, size_of_camera
 
 
 def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
@@ -70,6 +71,11 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
             ground = ground_of_camera(camera, loaded)
             if isinstance(ground, Unplaced):
                 warnings.append(f"camera {camera.id}: {ground.reason}: what it sees gets no place on the map")
+                return
+            size = size_of_camera(camera, loaded)
+            if size is not None and camera.calibration is not None and camera.calibration.suffix == ".csv":
+                fitted = fit_configured(camera, loaded.resolve(camera.calibration), size)
+                warnings.extend(f"camera {camera.id}: {note}" for note in fitted.notes)
 
         attempt(calibrated)
     if loaded.config.registry.zones is None:

@@ -94,8 +94,9 @@ class Judge:
             return
         judgement = scenes.judge(seen, self._context, self._memory)
         revisions = incidents.associate(self._store, judgement.findings)
+        opened: dict[str, alerts.Opened] = {}
         for revision in revisions:
-            alert = self._tell(revision, seen, share)
+            alert = self._tell(revision, seen, opened, share)
             outbox.put(self._store.connection, alert)
             share.alerts.append(alert)
         self._store.mark_done(frame)
@@ -108,7 +109,9 @@ class Judge:
         for note in seen.notes:
             share.note(f"{frame.source_id}: {note}")
 
-    def _tell(self, revision: Revision, seen: Observations, share: ScanResult) -> Alert:
+    def _tell(
+        self, revision: Revision, seen: Observations, opened: dict[str, alerts.Opened], share: ScanResult
+    ) -> Alert:
         loaded, rules = self._prepared.loaded, self._prepared.rules
         zones = {zone.id: zone.name for zone in self._prepared.registry.zones.values()}
         outlines = zone_outlines(revision.finding, self._prepared)
@@ -121,6 +124,7 @@ class Judge:
             scene_names=rules.names,
             zone_names=zones,
             timezone=self._zone,
+            opened=opened,
         )
         for note in pictures.notes:
             share.note(note)

@@ -127,6 +127,11 @@ def grounds(loaded: LoadedConfig) -> dict[str, Ground]:
     return {camera.id: ground_of_camera(camera, loaded) for camera in loaded.config.cameras}
 
 
+def size_of_camera(camera: Camera, loaded: LoadedConfig) -> tuple[int, int] | None:
+    """(width, height) of a camera's frames, from the configuration or its first picture; None where neither tells."""
+    return camera.size or picture_size(loaded.archive / (camera.archive or Path("camera") / camera.id))
+
+
 def ground_of_camera(camera: Camera, loaded: LoadedConfig) -> Ground:
     """The ground plane of one camera, for pictures of the size that the configuration or its first picture tells.
 
@@ -135,7 +140,7 @@ def ground_of_camera(camera: Camera, loaded: LoadedConfig) -> Ground:
     """
     if camera.calibration is None and camera.pose is None:
         return Unplaced("no calibration")
-    size = camera.size or picture_size(loaded.archive / (camera.archive or Path("camera") / camera.id))
+    size = size_of_camera(camera, loaded)
     if size is None:
         return Unplaced("no picture tells the size of its frames, and the configuration does not")
     return camera_ground.load(camera, loaded, size)

@@ -157,3 +157,22 @@ def test_text_is_cut_to_its_room(words: str) -> None:
     cut = text.fitted(words, 20, 200)
     assert text.width(cut, 20) <= 200
     assert cut == words or cut.endswith("…")
+
+
+def test_alerts_about_one_frame_share_its_reading(make_revision: Any, picture: Image, tmp_path: Path) -> None:
+    reads: list[str] = []
+
+    def reopen(_: Any, role: str) -> Image:
+        reads.append(role)
+        return picture
+
+    first, second = make_revision(), make_revision(revision=2)
+    opened: dict[str, evidence.Opened] = {}
+    together = [
+        evidence.render(one, tmp_path, config.Evidence(), reopen=reopen, opened=opened)
+        for one in (first, second)
+    ]
+    assert reads == ["now"]
+    alone = evidence.render(second, tmp_path / "alone", config.Evidence(), reopen=reopen)
+    assert reads == ["now", "now"]
+    assert [one.sha256 for one in together[1].evidence] == [one.sha256 for one in alone.evidence]
