@@ -21,6 +21,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+
+import training.operators  # noqa: F401
+
+# isort: split
+# Ultralytics loads only after `operators` made sure that torchvision does.
 from ultralytics import YOLO
 from ultralytics.data.augment import Compose, Mosaic
 from ultralytics.models.yolo.detect import DetectionTrainer
@@ -28,10 +33,13 @@ from ultralytics.utils import LOGGER
 
 from training import data, degrade, export, masked_loss, scoring, sheets, teacher
 
+INTERVALS = 1000
+"""Resamples of the pictures behind the 95 % intervals of a card."""
+
 
 def gather(config: dict[str, Any], args: argparse.Namespace) -> list[data.Picture]:
     """Gather the pictures, check the split, let the teacher complete common classes."""
-    pictures = data.collect(config, args.data)
+    pictures = data.collect(config, args.data, args.more)
     leaks = data.shared_scenes(pictures, config.get("scenes", ()))
     if leaks:
         raise ValueError(f"scenes in both splits: {leaks}")
@@ -74,11 +82,11 @@ def read_rgb(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def judge(
     raw: scoring.Raw, pictures: Sequence[data.Picture], config: dict[str, Any]
-) -> tuple[dict[str, scoring.Curve], list[scoring.Found]]:
-    """Curves by class over the held-back pictures, and what was found in each."""
+) -> tuple[dict[str, list[scoring.Tally]], list[scoring.Found]]:
+    """Tallies by class of the held-back pictures, and what was found in each."""
     how = config["judge"]
     found = [scoring.detect(raw, read_rgb(p.path), how["long_side"], how["nms_iou"]) for p in pictures]
-    return scoring.curves(pictures, found, config["classes"], config.get("soft_iou", {})), found
+    return scoring.tallies(pictures, found, config["classes"], config.get("soft_iou", {})), found
 
 
 class Trainer(DetectionTrainer):
@@ -241,7 +249,7 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
 
 def detector_card(
     config: dict[str, Any],
-    per_class: dict[str, scoring.Curve],
+    per_class: dict[str, list[scoring.Tally]],
     pictures: int,
     training: dict[str, Any],
     version: str,
@@ -249,12 +257,12 @@ def detector_card(
     """Everything the card of a detector says, but the digest."""
     thresholds: dict[str, float] = {}
     second: dict[str, float] = {}
-    numbers = scoring.figures(per_class)
+    numbers = scoring.figures(per_class, intervals=INTERVALS)
     for label in config["classes"]:
         if label not in per_class:
             thresholds[label], second[label] = 0.5, 0.25
             continue
-        curve = per_class[label]
+        curve = scoring.pool(per_class[label])
         point = scoring.operating_point(curve)
         thresholds[label] = config.get("thresholds", {}).get(label, point.pop("score"))
         second[label] = scoring.second_look_score(curve, thresholds[label])
@@ -273,6 +281,7 @@ def detector_card(
             "split": f"{pictures} pictures of held-back scenes; thresholds were chosen on the same",
             "measure": "average precision at IoU 0.5 (0.3 for soft_iou classes); unlabelled classes left out",
             "map50": numbers["map"],
+            "map50_interval": numbers["map_interval"],
             "classes": numbers["classes"],
             "second_look": second,
             "tensor": {
@@ -296,7 +305,9 @@ def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Contact sheets of the held-back pictures: hits, misses, false alarms."""
     pictures = [p for p in gather(config, args) if p.split == "val"]
     per_class, found = judge(onnx_raw(args.model, args.threads), pictures, config)
-    points = {label: scoring.operating_point(curve)["score"] for label, curve in per_class.items()}
+    points = {
+        label: scoring.operating_point(scoring.pool(rows))["score"] for label, rows in per_class.items()
+    }
     for path in sheets.write(pictures, found, config["classes"], points, read_rgb, args.work / "sheets"):
         LOGGER.info(str(path))
 
@@ -308,6 +319,9 @@ def main() -> None:
     parser.add_argument("command", choices=("train", "export", "sheets"))
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument(
+        "--more", type=Path, action="append", default=[], help="folder of further pictures; may be repeated"
+    )
     parser.add_argument("--weights", type=Path, default=Path(), help="folder of the base weights")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints and copies")
     parser.add_argument("--epochs", type=int, default=40)

@@ -86,12 +86,13 @@ def read_boxes(path: Path, names: Sequence[str], wanted: Iterable[str]) -> tuple
     return tuple(boxes)
 
 
-def collect(config: dict[str, Any], root: Path) -> list[Picture]:
+def collect(config: dict[str, Any], root: Path, more: Iterable[Path] = ()) -> list[Picture]:
     """All pictures of a configuration, each with its split.
 
     Args:
         config: see `scripts/configs/site.yaml`.
         root: folder of the data sets.
+        more: folders of further pictures to train on, see `further_set`.
 
     Raises:
         ValueError: a source without an entry in the table of labelled classes, or a held-back name that
@@ -100,7 +101,33 @@ def collect(config: dict[str, Any], root: Path) -> list[Picture]:
     pictures: list[Picture] = []
     for entry in config["sets"]:
         pictures += _collect_set(entry, config["classes"], root)
+    for folder in more:
+        pictures += _collect_set(further_set(folder, config), config["classes"], folder)
     return pictures
+
+
+def further_set(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The entry of a folder that describes itself.
+
+    It holds `images/`, `labels/` (YOLO text), `classes.txt`, and `labelled.yaml`, which names for every source the
+    classes that it labels completely. Sources that the configuration names under `more_left_out` are left out,
+    those under `more_held_back` are held back.
+
+    Raises:
+        OSError: one of the files is missing.
+    """
+    complete: dict[str, list[str]] = yaml.safe_load((folder / "labelled.yaml").read_text(encoding="utf-8"))
+    present = {source_of(image.stem) for image in (folder / "images").iterdir()}
+    return {
+        "folder": ".",
+        "names": "classes.txt",
+        "labelled": {
+            source: [label for label in known or () if label in config["classes"]]
+            for source, known in complete.items()
+        },
+        "left_out": config.get("more_left_out", ()),
+        "held_back": [source for source in config.get("more_held_back", ()) if source in present],
+    }
 
 
 def _collect_set(entry: dict[str, Any], classes: Sequence[str], root: Path) -> list[Picture]:
@@ -129,7 +156,7 @@ def _collect_set(entry: dict[str, Any], classes: Sequence[str], root: Path) -> l
         pictures.append(
             Picture(
                 image,
-                entry["folder"],
+                entry["folder"] if entry["folder"] != "." else root.name,
                 "val" if val else "train",
                 boxes,
                 frozenset(entry["labelled"][source]),

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training.bootstrap import interval
 from training.data import Box, Picture
 
 Floats = npt.NDArray[np.float32]
@@ -135,29 +136,42 @@ def match(found: Found, boxes: Floats, number: int, iou: float) -> tuple[Floats,
     return found.scores[mine], hits
 
 
-def curves(
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Detections of a class in one picture, best first, which of them are right, and how many boxes there are."""
+
+    scores: Floats
+    hits: npt.NDArray[np.bool_]
+    total: int
+
+
+def tallies(
     pictures: Sequence[Picture],
     found: Sequence[Found],
     classes: Sequence[str],
     soft_iou: Mapping[str, float],
-) -> dict[str, Curve]:
-    """A `Curve` for every class that has a labelled box in the pictures."""
+) -> dict[str, list[Tally]]:
+    """A `Tally` a picture for every class that has a labelled box in the pictures."""
     result = {}
     for number, label in enumerate(classes):
-        scores, hits, total = [], [], 0
+        rows = []
         for picture, seen in zip(pictures, found, strict=True):
             boxes = corners([b for b in picture.boxes if b.label == label])
             score, hit = match(seen, boxes, number, soft_iou.get(label, 0.5))
             if label not in picture.known:
                 score, hit = score[hit], hit[hit]
-            scores.append(score)
-            hits.append(hit)
-            total += len(boxes)
-        if total:
-            ranked = np.concatenate(scores)
-            order = np.argsort(-ranked, kind="stable")
-            result[label] = Curve(ranked[order], np.concatenate(hits)[order], total)
+            rows.append(Tally(score, hit, len(boxes)))
+        if any(row.total for row in rows):
+            result[label] = rows
     return result
+
+
+def pool(rows: Sequence[Tally]) -> Curve:
+    """The curve of a class over several pictures."""
+    scores = np.concatenate([row.scores for row in rows])
+    hits = np.concatenate([row.hits for row in rows])
+    order = np.argsort(-scores, kind="stable")
+    return Curve(scores[order], hits[order], sum(row.total for row in rows))
 
 
 def average_precision(curve: Curve) -> float:
@@ -216,11 +230,38 @@ def second_look_score(curve: Curve, threshold: float, share: float = 0.15) -> fl
     return round(float(np.clip(low, 0.1, max(0.1, threshold * 0.8))), 2)
 
 
-def figures(per_class: Mapping[str, Curve]) -> dict[str, Any]:
-    """Average precision and number of boxes by class, and their plain mean."""
-    table = {
-        label: {"ap": round(average_precision(curve), 3), "boxes": curve.total}
-        for label, curve in per_class.items()
-    }
-    mean = float(np.mean([row["ap"] for row in table.values()])) if table else 0.0
-    return {"map": round(mean, 3), "classes": table}
+def mean_precision(by_class: Mapping[str, Sequence[Tally]]) -> float:
+    """Mean of the average precisions of the classes that have a box."""
+    curves = [pool(rows) for rows in by_class.values() if any(row.total for row in rows)]
+    return float(np.mean([average_precision(curve) for curve in curves])) if curves else 0.0
+
+
+def figures(by_class: Mapping[str, Sequence[Tally]], intervals: int = 0) -> dict[str, Any]:
+    """Average precision, boxes and pictures with a box by class, and the plain mean of the classes.
+
+    Args:
+        by_class: see `tallies`.
+        intervals: resamples of the pictures for 95 % intervals (`interval`, `map_interval`); 0 leaves them out.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for label, rows in by_class.items():
+        table[label] = {
+            "ap": round(average_precision(pool(rows)), 3),
+            "boxes": sum(row.total for row in rows),
+            "pictures": sum(row.total > 0 for row in rows),
+        }
+        if intervals:
+            table[label]["interval"] = _interval(rows, lambda some: average_precision(pool(some)), intervals)
+    numbers: dict[str, Any] = {"map": round(mean_precision(by_class), 3), "classes": table}
+    if intervals:
+        pictures = list(zip(*by_class.values(), strict=True))
+        numbers["map_interval"] = _interval(
+            pictures,
+            lambda some: mean_precision(dict(zip(by_class, zip(*some, strict=True), strict=True))),
+            intervals,
+        )
+    return numbers
+
+
+def _interval(values: Sequence[Any], statistic: Callable[[Sequence[Any]], float], n: int) -> list[float]:
+    return [round(bound, 3) for bound in interval(values, statistic, n=n)]

@@ -51,6 +51,19 @@ def config(tmp_path: Path) -> dict[str, Any]:
     }
 
 
+def test_a_further_folder_describes_itself(config: dict[str, Any], tmp_path: Path) -> None:
+    further = tmp_path / "further"
+    make_set(further, ["dog", "net"], {"quay_1": "1 .5 .5 .2 .2\n", "dock_1": "", "pier_1": ""})
+    (further / "labelled.yaml").write_text("quay: [net, dog]\ndock: [heap]\npier:\n", encoding="utf-8")
+    more = {**config, "more_left_out": ["pier"], "more_held_back": ["dock", "elsewhere"]}
+    pictures = {p.path.stem: p for p in data.collect(more, tmp_path, [further])}
+    assert "pier_1" not in pictures
+    assert pictures["quay_1"].boxes == (data.Box("net", 0.5, 0.5, 0.2, 0.2),)
+    assert pictures["quay_1"].known == {"net"}
+    assert pictures["quay_1"].key == "further__quay_1"
+    assert (pictures["quay_1"].split, pictures["dock_1"].split) == ("train", "val")
+
+
 def test_labels_of_two_sets_are_merged_by_name(config: dict[str, Any], tmp_path: Path) -> None:
     pictures = {p.path.stem: p for p in data.collect(config, tmp_path)}
     # The dog is no class of ours; the numbers of the two sets differ.

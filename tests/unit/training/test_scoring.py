@@ -26,16 +26,16 @@ def found(*rows: tuple[int, float, float, float, float, float]) -> scoring.Found
 def test_a_class_that_is_not_known_gives_no_false_alarm() -> None:
     truck = Box("truck", 0.5, 0.5, 0.2, 0.2)
     seen = found((0, 0.9, 0.0, 0.0, 0.1, 0.1), (0, 0.8, 0.4, 0.4, 0.6, 0.6))
-    open_picture = scoring.curves([picture([truck], set())], [seen], CLASSES, {})
-    known_picture = scoring.curves([picture([truck], {"truck"})], [seen], CLASSES, {})
-    assert open_picture["truck"].hits.tolist() == [True]
-    assert known_picture["truck"].hits.tolist() == [False, True]
-    assert scoring.average_precision(open_picture["truck"]) == pytest.approx(1.0)
-    assert scoring.average_precision(known_picture["truck"]) == pytest.approx(0.5)
+    open_picture = scoring.tallies([picture([truck], set())], [seen], CLASSES, {})
+    known_picture = scoring.tallies([picture([truck], {"truck"})], [seen], CLASSES, {})
+    assert scoring.pool(open_picture["truck"]).hits.tolist() == [True]
+    assert scoring.pool(known_picture["truck"]).hits.tolist() == [False, True]
+    assert scoring.average_precision(scoring.pool(open_picture["truck"])) == pytest.approx(1.0)
+    assert scoring.average_precision(scoring.pool(known_picture["truck"])) == pytest.approx(0.5)
 
 
 def test_classes_without_a_box_are_not_scored() -> None:
-    assert scoring.curves([picture([], {"heap"})], [found()], CLASSES, {}) == {}
+    assert scoring.tallies([picture([], {"heap"})], [found()], CLASSES, {}) == {}
 
 
 def test_one_box_is_hit_once() -> None:
@@ -50,7 +50,9 @@ def test_one_box_is_hit_once() -> None:
 def test_soft_classes_are_judged_at_their_own_overlap(iou: float, hit: bool) -> None:
     seen = found((1, 0.9, 0.4, 0.4, 0.5, 0.6))
     shifted = Box("heap", 0.475, 0.5, 0.15, 0.3)
-    curve = scoring.curves([picture([shifted], {"heap"})], [seen], CLASSES, {"heap": iou})["heap"]
+    curve = scoring.pool(
+        scoring.tallies([picture([shifted], {"heap"})], [seen], CLASSES, {"heap": iou})["heap"]
+    )
     assert curve.hits.tolist() == [hit]
 
 
@@ -102,3 +104,16 @@ def test_detections_come_back_in_shares_of_the_picture() -> None:
     seen = scoring.detect(raw, image, 640, 0.6)
     assert seen.boxes == pytest.approx(np.array([[0.1, 0.1, 0.5, 0.5]]))
     assert seen.classes.tolist() == [0]
+
+
+def test_an_interval_comes_from_drawing_the_pictures_again() -> None:
+    box = Box("truck", 0.5, 0.5, 0.2, 0.2)
+    right, nothing = found((0, 0.8, 0.4, 0.4, 0.6, 0.6)), found()
+    pictures = [picture([box], {"truck"})] * 20
+    sure = scoring.figures(scoring.tallies(pictures, [right] * 20, CLASSES, {}), intervals=200)
+    assert sure["classes"]["truck"]["interval"] == [1.0, 1.0]
+    half = scoring.figures(scoring.tallies(pictures, [right, nothing] * 10, CLASSES, {}), intervals=200)
+    low, high = half["map_interval"]
+    assert half["map"] == 0.5 and half["classes"]["truck"]["pictures"] == 20
+    # Of 20 draws with chance 1/2, 95 % lie within 6 and 14.
+    assert 0.25 <= low <= 0.35 and 0.65 <= high <= 0.75
