@@ -3,8 +3,12 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+TRAIN_STAMP := $(VENV)/.ready-to-train
+# `make test TRAIN=no` leaves the training packages out (1.2 GB; more where pip brings a CUDA build of torch), and
+# their tests are skipped.
+TRAIN ?= yes
 
-.PHONY: setup demo test lint notebook lock clean
+.PHONY: setup setup-train demo test lint notebook lock clean
 
 setup: $(STAMP)
 
@@ -14,10 +18,20 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[analyst,dev]'
 	touch $(STAMP)
 
+setup-train: $(TRAIN_STAMP)
+
+# torchvision without its dependencies, or it would replace torch by the build that it is linked to.
+$(TRAIN_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  torch==2.13.0 ultralytics-opencv-headless==8.4.190 -e '.[train]'
+	touch $(TRAIN_STAMP)
+
 demo: setup
 	$(BIN)/huoyan demo --out demo
 
-test: setup
+test: setup $(if $(filter yes,$(TRAIN)),setup-train)
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: setup

@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 import torch
 
-import training.operators  # noqa: F401
+import training.ultralytics_env  # noqa: F401
 
 # isort: split
-# Ultralytics loads only after `operators` made sure that torchvision does.
+# Only now: see there.
 from ultralytics import YOLO
 from ultralytics.data.augment import Compose, Mosaic
 from ultralytics.models.yolo.detect import DetectionTrainer

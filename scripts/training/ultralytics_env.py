@@ -1,15 +1,20 @@
-"""Lets Ultralytics load where torch and torchvision are not a pair.
+"""Makes Ultralytics load anywhere, and keeps it off the network. Import this module before it.
 
 Ultralytics imports torchvision, whose compiled part only loads beside the very build of torch that it was made for: on
 a machine without a GPU, the wheels of a plain `pip install` often are none. Of all its operators training and export
-need one, suppression, and that is written quickly. Import this module before Ultralytics.
+need one, suppression, and that is written quickly.
+
+It also looks for the internet at every start, and reports its use where it finds it: not from here.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 
 import torch
+
+os.environ.setdefault("YOLO_OFFLINE", "true")
 
 _library: torch.library.Library | None = None
 

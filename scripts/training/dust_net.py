@@ -1,0 +1,123 @@
+"""The dust network: MobileNetV2 to stride 32, a score for every cell, and one for the picture as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import mobilenet_v2
+
+from training.dust_data import CLASSES
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+STRIDE = 32
+# The early blocks (edges, textures, to stride 16) keep ImageNet's weights: their output can be kept on disk.
+TRUNK = 14
+TRUNK_CHANNELS = 96
+TRUNK_STRIDE = 16
+
+
+class DustNet(nn.Module):
+    """Logits of each class for the picture and for each cell of 32 x 32 pixels."""
+
+    def __init__(self, dropout: float = 0.3) -> None:
+        super().__init__()
+        features = mobilenet_v2(weights=None).features
+        self.trunk = nn.Sequential(*features[:TRUNK])
+        self.top = nn.Sequential(*features[TRUNK:])
+        self.dropout = nn.Dropout(dropout)
+        width = 1280
+        self.cells = nn.Conv2d(width, len(CLASSES), 1)
+        self.whole = nn.Linear(2 * width, len(CLASSES))
+        for layer in (self.cells, self.whole):
+            nn.init.normal_(layer.weight, std=0.005)
+            nn.init.constant_(layer.bias, -1.0)
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+
+    def load_encoder(self, path: Path) -> None:
+        """Load ImageNet weights of MobileNetV2 (`features.*`), by order and shape.
+
+        Raises:
+            ValueError: the file holds another network.
+        """
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = saved.get("state_dict", saved)
+        values = [value for key, value in saved.items() if key.startswith("features.")]
+        parts: tuple[Any, Any] = (self.trunk, self.top)
+        wanted = [old for part in parts for old in part.state_dict().values()]
+        if len(values) != len(wanted) or any(v.shape != w.shape for v, w in zip(values, wanted, strict=True)):
+            raise ValueError(f"{path}: not the weights of a MobileNetV2")
+        start = 0
+        for part in parts:
+            names = list(part.state_dict())
+            part.load_state_dict(dict(zip(names, values[start : start + len(names)], strict=True)))
+            start += len(names)
+
+    def train(self, mode: bool = True) -> DustNet:
+        """As usual, but statistics stay ImageNet's: batches of crops of a few hundred pictures are no better."""
+        super().train(mode)
+        self.trunk.train(False)
+        self.top.train(False)
+        return self
+
+    def early(self, pictures: torch.Tensor) -> torch.Tensor:
+        """float RGB 0..1 [N, 3, H, W] -> features of the trunk [N, 96, H/16, W/16]."""
+        features: torch.Tensor = self.trunk((pictures - self.mean) / self.std)
+        return features
+
+    def late(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of the trunk -> logits [N, classes] and, by cell, [N, classes, H/32, W/32]."""
+        top = self.top(features)
+        # What is where (the strongest cells) and what the whole looks like: haze has no place, a plume has.
+        pooled = torch.cat([top.mean(dim=(2, 3)), top.amax(dim=(2, 3))], dim=1)
+        cells = self.cells(self.dropout(top))
+        return self.whole(self.dropout(pooled)), cells
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.late(self.early(pictures))
+
+
+def loss(
+    logits: tuple[torch.Tensor, torch.Tensor],
+    labels: torch.Tensor,
+    maps: torch.Tensor,
+    weights: torch.Tensor,
+    cell_share: float,
+) -> torch.Tensor:
+    """Cross entropy where the label is known.
+
+    Args:
+        logits: of the pictures [N, classes] and of the cells [N, classes, h, w].
+        labels: 1, 0 or NaN for unknown, [N, classes].
+        maps: the same for the cells, [N, classes, h, w].
+        weights: of the pictures, [N].
+        cell_share: weight of the cells' loss beside the pictures'.
+    """
+    whole = _known(logits[0], labels, weights[:, None].expand_as(labels))
+    cells = _known(logits[1], maps, weights[:, None, None, None].expand_as(maps))
+    return whole + cell_share * cells
+
+
+def _known(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    known = ~labels.isnan()
+    if not known.any():
+        return logits.sum() * 0
+    values = nn.functional.binary_cross_entropy_with_logits(logits[known], labels[known], reduction="none")
+    return (values * weights[known]).sum() / weights[known].sum()
+
+
+class DustGraph(nn.Module):
+    """The network after the ONNX contract: uint8 [N, H, W, 3] -> scores [N, C] and cells [N, C, H/32, W/32]."""
+
+    def __init__(self, net: DustNet) -> None:
+        super().__init__()
+        self.net = net
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        whole, cells = self.net(images.permute(0, 3, 1, 2).float() / 255)
+        return whole.sigmoid(), cells.sigmoid()
