@@ -263,7 +263,7 @@ def detector_card(
             thresholds[label], second[label] = 0.5, 0.25
             continue
         curve = scoring.pool(per_class[label])
-        point = scoring.operating_point(curve)
+        point = scoring.operating_point(curve, quiet=scoring.quiet_score(per_class[label]))
         thresholds[label] = config.get("thresholds", {}).get(label, point.pop("score"))
         second[label] = scoring.second_look_score(curve, thresholds[label])
         numbers["classes"][label] |= {k: v for k, v in point.items() if k != "score"}
@@ -306,7 +306,8 @@ def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     pictures = [p for p in gather(config, args) if p.split == "val"]
     per_class, found = judge(onnx_raw(args.model, args.threads), pictures, config)
     points = {
-        label: scoring.operating_point(scoring.pool(rows))["score"] for label, rows in per_class.items()
+        label: scoring.operating_point(scoring.pool(rows), quiet=scoring.quiet_score(rows))["score"]
+        for label, rows in per_class.items()
     }
     for path in sheets.write(pictures, found, config["classes"], points, read_rgb, args.work / "sheets"):
         LOGGER.info(str(path))

@@ -143,6 +143,8 @@ class Tally:
     scores: Floats
     hits: npt.NDArray[np.bool_]
     total: int
+    known: bool
+    """Whether the class is labelled completely in the picture."""
 
 
 def tallies(
@@ -158,9 +160,10 @@ def tallies(
         for picture, seen in zip(pictures, found, strict=True):
             boxes = corners([b for b in picture.boxes if b.label == label])
             score, hit = match(seen, boxes, number, soft_iou.get(label, 0.5))
-            if label not in picture.known:
+            known = label in picture.known
+            if not known:
                 score, hit = score[hit], hit[hit]
-            rows.append(Tally(score, hit, len(boxes)))
+            rows.append(Tally(score, hit, len(boxes), known))
         if any(row.total for row in rows):
             result[label] = rows
     return result
@@ -189,11 +192,13 @@ def operating_point(
     precision: float = 0.9,
     least_recall: float = 0.25,
     bounds: tuple[float, float] = (0.12, 0.7),
+    quiet: float = 0.0,
 ) -> dict[str, Any]:
     """Lowest score from which the wanted precision holds, else the score of the best F1.
 
     The wanted precision counts as reachable only where it leaves `least_recall`: a threshold that shows next
-    to nothing is precise and useless. A class of few boxes gets no extreme one: the score stays within `bounds`.
+    to nothing is precise and useless. A class of few boxes gets no extreme one: the score stays within `bounds`,
+    but no lower than `quiet`, see `quiet_score`.
 
     Returns:
         `score`, and `precision` and `recall` at it on these pictures.
@@ -206,12 +211,13 @@ def operating_point(
         f1 = 2 * curve.precision * curve.recall / np.maximum(curve.precision + curve.recall, 1e-9)
         place = int(f1.argmax())
     else:
-        return {"score": 0.5, "precision": None, "recall": 0.0}
+        return {"score": max(0.5, quiet), "precision": None, "recall": 0.0}
     # Rounded down, so that the detection which set the score passes it.
     score = float(np.clip(np.floor(curve.scores[place] * 100) / 100, *bounds))
     if curve.hits[curve.scores >= score].sum() < 0.3 * (curve.scores >= score).sum():
         # More than two false alarms for a hit: better silent than wrong.
         score = max(score, 0.5)
+    score = max(score, quiet)
     above = curve.scores >= score
     hits, shown = int(curve.hits[above].sum()), int(above.sum())
     return {
@@ -219,6 +225,22 @@ def operating_point(
         "precision": round(hits / shown, 2) if shown else None,
         "recall": round(hits / curve.total, 2),
     }
+
+
+def quiet_score(rows: Sequence[Tally], share: float = 0.02, most: float = 0.8) -> float:
+    """Score from which at most `share` of the pictures without the class would cry it; never above `most`.
+
+    Most frames of a county hold nothing: what a threshold does there decides how many alarms are wrong, and
+    precision on pictures that were chosen for their objects does not show it.
+    """
+    loudest = [
+        float(row.scores[0]) if len(row.scores) else 0.0 for row in rows if row.known and not row.total
+    ]
+    if not loudest:
+        return 0.0
+    # The next hundredth above the score at which one picture too many fires.
+    allowed = int(share * len(loudest))
+    return round(min(most, np.floor(sorted(loudest, reverse=True)[allowed] * 100) / 100 + 0.01), 2)
 
 
 def second_look_score(curve: Curve, threshold: float, share: float = 0.15) -> float:

@@ -117,3 +117,19 @@ def test_an_interval_comes_from_drawing_the_pictures_again() -> None:
     assert half["map"] == 0.5 and half["classes"]["truck"]["pictures"] == 20
     # Of 20 draws with chance 1/2, 95 % lie within 6 and 14.
     assert 0.25 <= low <= 0.35 and 0.65 <= high <= 0.75
+
+
+def test_pictures_without_the_class_raise_its_threshold() -> None:
+    box = Box("truck", 0.5, 0.5, 0.2, 0.2)
+    right = found((0, 0.4, 0.4, 0.4, 0.6, 0.6))
+    loud, quiet = found((0, 0.55, 0.1, 0.1, 0.2, 0.2)), found()
+    pictures = [picture([box], {"truck"})] * 5 + [picture([], {"truck"})] * 60 + [picture([], set())]
+    # Nothing is said of the last picture, so it does not count; one of the 60 may cry, the second may not.
+    one, two = ([right] * 5 + [loud] * n + [quiet] * (60 - n) + [loud] for n in (1, 2))
+    rows = scoring.tallies(pictures, one, CLASSES, {})["truck"]
+    assert scoring.quiet_score(rows) == pytest.approx(0.01)
+    rows = scoring.tallies(pictures, two, CLASSES, {})["truck"]
+    assert scoring.quiet_score(rows) == pytest.approx(0.56)
+    point = scoring.operating_point(scoring.pool(rows), quiet=0.56)
+    assert point == {"score": 0.56, "precision": None, "recall": 0.0}
+    assert scoring.quiet_score(rows[:5]) == 0.0
