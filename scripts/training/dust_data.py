@@ -41,6 +41,10 @@ class Picture:
     boxes: Mapping[str, tuple[Box, ...]]
     """Boxes by class; a class that is present but not in here has no known place."""
     weight: float = 1.0
+    crops: int = 1
+    """How many augmented crops of it are trained on."""
+    part: str = ""
+    """Under which name it is judged."""
 
 
 def collect(config: Mapping[str, Any], data: Path) -> list[Picture]:
@@ -72,6 +76,8 @@ def collect(config: Mapping[str, Any], data: Path) -> list[Picture]:
                     tuple(labels.get(name) for name in CLASSES),
                     boxes,
                     float(entry.get("weight", 1.0)),
+                    config["train"]["crops_of_dust"] if labels.get("dust") == 1 else entry.get("crops", 1),
+                    entry.get("part", ""),
                 )
             )
     return found

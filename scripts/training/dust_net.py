@@ -14,10 +14,8 @@ from training.dust_data import CLASSES
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 STRIDE = 32
-# The early blocks (edges, textures, to stride 16) keep ImageNet's weights: their output can be kept on disk.
-TRUNK = 14
-TRUNK_CHANNELS = 96
-TRUNK_STRIDE = 16
+# Blocks that keep ImageNet's weights: their output is computed once for every crop and kept.
+TRUNK = 17
 
 
 class DustNet(nn.Module):
@@ -65,7 +63,7 @@ class DustNet(nn.Module):
         return self
 
     def early(self, pictures: torch.Tensor) -> torch.Tensor:
-        """float RGB 0..1 [N, 3, H, W] -> features of the trunk [N, 96, H/16, W/16]."""
+        """float RGB 0..1 [N, 3, H, W] -> features of the trunk [N, 160, H/32, W/32]."""
         features: torch.Tensor = self.trunk((pictures - self.mean) / self.std)
         return features
 

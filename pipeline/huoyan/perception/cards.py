@@ -4,7 +4,7 @@ A model is two files side by side, `<name>.onnx` and `<name>.card.yaml`:
 
     name: site-n
     version: 0.1.0
-    task: detect                      # detect | change
+    task: detect                      # detect | change | classify
     summary: machines, vehicles and structures of building sites
     classes: [excavator, loader]      # in the order of the model's outputs; a change model has none
     input: {long_side: 640}           # detect; a change model says gsd_m: [0.5, 2.5]
@@ -80,7 +80,7 @@ class Card(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     version: Annotated[str, Field(min_length=1)]
-    task: Literal["detect", "change"]
+    task: Literal["detect", "change", "classify"]
     summary: str = ""
     classes: tuple[str, ...] = ()
     input: Input = Input()
@@ -88,6 +88,9 @@ class Card(Strict):
     """Operating threshold by class; `default` for those not named."""
     nms_iou: Annotated[float, Field(gt=0, lt=1)] = 0.6
     second_look: SecondLook | None = None
+    doubt: Share | None = None
+    """Classifiers: what a detector found and this model scores lower, in a crop round it, is taken for something else;
+    default the threshold."""
     min_area_m2: Annotated[float, Field(ge=0)] = 0.0
     """Change models: smaller patches are not reported."""
     figures: dict[str, Any] = Field(default_factory=dict)
@@ -106,8 +109,9 @@ class Card(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.task == "detect" and not self.classes:
-            raise ValueError("a detector needs its classes, in the order of its outputs")
+        if self.task in ("detect", "classify") and not self.classes:
+            what = "detector" if self.task == "detect" else "classifier"
+            raise ValueError(f"a {what} needs its classes, in the order of its outputs")
         if self.task == "change" and self.classes:
             raise ValueError("a change model has one output and no classes")
         twice = {c for c in self.classes if self.classes.count(c) > 1}

@@ -111,7 +111,7 @@ class Detector:
     ) -> list[Hits]:
         """As `detect`, as arrays; `long_side` overrides the detector's for this call."""
         limits = self.limits(thresholds)
-        plans = [letterbox.fit(_size(image), long_side or self.long_side) for image in images]
+        plans = [letterbox.fit(picture_size(image), long_side or self.long_side) for image in images]
         by_canvas: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, plan in enumerate(plans):
             by_canvas[plan.canvas].append(index)
@@ -162,7 +162,7 @@ class Detector:
         self.hits([np.full((size[1], size[0], 3), letterbox.GREY, dtype=np.uint8)])
 
 
-def _size(image: Image) -> tuple[int, int]:
+def picture_size(image: Image) -> tuple[int, int]:
     """(width, height) of a picture that can be used."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype}{list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__

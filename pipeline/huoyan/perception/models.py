@@ -94,8 +94,7 @@ def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification
     try:
         session = open_session(Model(path, found.card))
         started = time.perf_counter()
-        check = _check_detect if found.card.task == "detect" else _check_change
-        problems = check(session, found.card)
+        problems = _CHECKS[found.card.task](session, found.card)
         seconds = time.perf_counter() - started
         return Verification(found.name, path, (*found.problems, *problems), found.card, seconds)
     except ModelError as error:
@@ -116,6 +115,7 @@ def require(session: onnx.Session, model: Model) -> None:
 _CONTRACTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "detect": ({"images": "uint8"}, {"predictions": "float32"}),
     "change": ({"before": "uint8", "after": "uint8"}, {"change": "float32"}),
+    "classify": ({"images": "uint8"}, {"scores": "float32", "cells": "float32"}),
 }
 
 
@@ -156,6 +156,22 @@ def _check_change(session: onnx.Session, card: Card) -> list[str]:
     if shape != (1, 128, 256):
         problems.append(f"change: expected [1, 128, 256] for pictures of that size, got {list(shape)}")
     return problems
+
+
+def _check_classify(session: onnx.Session, card: Card) -> list[str]:
+    problems = _check_signature(session, card.task)
+    if problems:
+        return problems
+    scores, cells = session.run({"images": _blank(128, 256)})
+    count = len(card.classes)
+    if scores.shape != (1, count):
+        problems.append(f"scores: expected [1, {count}] for {count} classes, got {list(scores.shape)}")
+    if cells.shape != (1, count, 4, 8):
+        problems.append(f"cells: expected [1, {count}, 4, 8] for 128 x 256 pixels, got {list(cells.shape)}")
+    return problems
+
+
+_CHECKS = {"detect": _check_detect, "change": _check_change, "classify": _check_classify}
 
 
 def _blank(height: int, width: int) -> Image:
