@@ -66,6 +66,22 @@ def change_command(
     _print(result, json, _change_table)
 
 
+@app.command("dust")
+def dust_command(
+    folder: Annotated[Path, typer.Argument(help="labels.csv (file,dust) and its pictures.")],
+    model: Annotated[str, typer.Option(help="Registered name, or path of an ONNX file.")] = "dust-s",
+    json: Json = False,
+    models: Folder = None,
+    threads: Threads = 1,
+) -> None:
+    """F1, precision, recall and false alarms of a dust classifier, by picture."""
+    from huoyan import evaluate
+
+    with _progress(json) as show:
+        result = evaluate.dust(folder, model, models_folder=models, threads=threads, progress=show)
+    _print(result, json, _dust_table)
+
+
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on the error stream, for people only."""
@@ -90,7 +106,7 @@ def _print(result: dict[str, Any], as_json: bool, table: Callable[[dict[str, Any
 
     console = Console()
     console.print(table(result))
-    for skip in result["skipped"]:
+    for skip in result.get("skipped", ()):
         console.print(f"skipped {skip['path']}: {skip['reason']}", markup=False, highlight=False)
     if result.get("unknown_classes"):
         names = ", ".join(result["unknown_classes"])
@@ -120,10 +136,17 @@ def _detector_table(result: dict[str, Any]) -> Table:
 
 
 def _change_table(result: dict[str, Any]) -> Table:
+    return _row(result, ("f1_pooled", "f1_mean", "iou", "n"))
+
+
+def _dust_table(result: dict[str, Any]) -> Table:
+    return _row(result, ("f1", "precision", "recall", "false_alarm_rate", "n"))
+
+
+def _row(result: dict[str, Any], columns: tuple[str, ...]) -> Table:
     from rich.table import Table
 
     table = Table()
-    columns = ("f1_pooled", "f1_mean", "iou", "n")
     for column in columns:
         table.add_column(column.replace("_", " "), justify="right")
     table.add_row(*(_shown(result[column]) for column in columns))
