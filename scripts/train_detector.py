@@ -103,7 +103,7 @@ class Trainer(DetectionTrainer):
             model.load(weights)
         model.known = self.known
         model.in_bfloat16 = bool(self.config["train"].get("bfloat16"))
-        model.excludes = masked_loss.exclusion(self.config["classes"], self.config.get("exclusive", ()))
+        model.excludes = masked_loss.exclusion(self.config["classes"], self.config.get("compatible", ()))
         return model.to(memory_format=torch.channels_last)
 
     def preprocess_batch(self, batch: dict[str, Any]) -> dict[str, Any]:

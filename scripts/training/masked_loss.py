@@ -6,7 +6,8 @@ classification loss counts for a class and a picture only where
 
 - the class is labelled completely in the picture, or
 - the anchor is assigned to a box of the class (a positive is true everywhere), or
-- the anchor is assigned to a box of another class that excludes it (an excavator is no crane).
+- the anchor is assigned to a box of another class (an excavator is no crane), unless the two go together (a
+  building may well be its scaffolding).
 """
 
 from __future__ import annotations
@@ -38,18 +39,22 @@ def read_known(path: Path, classes: int) -> dict[str, torch.Tensor]:
     return known
 
 
-def exclusion(classes: Sequence[str], groups: Sequence[Sequence[str]]) -> torch.Tensor:
+def exclusion(classes: Sequence[str], compatible: Sequence[Sequence[str]]) -> torch.Tensor:
     """Which classes an object of a class cannot be as well.
 
+    Args:
+        classes: in the order of the model's outputs.
+        compatible: groups of classes that one box may rightly be called at once: a building and its scaffold.
+
     Returns:
-        bool [classes, classes]: row = class of the object, True at the other classes of its groups.
+        bool [classes, classes]: row = class of the object, True at the classes that it is not.
     """
     index = {label: number for number, label in enumerate(classes)}
-    table = torch.zeros(len(classes), len(classes), dtype=torch.bool)
-    for group in groups:
+    table = ~torch.eye(len(classes), dtype=torch.bool)
+    for group in compatible:
         for one in group:
             for other in group:
-                table[index[one], index[other]] = one != other
+                table[index[one], index[other]] = False
     return table
 
 

@@ -152,7 +152,7 @@ def test_shipped_configuration_is_consistent(name: str) -> None:
     config = data.read_config(CONFIGS / f"{name}.yaml")
     classes = config["classes"]
     assert len(set(classes)) == len(classes)
-    assert {c for group in config["exclusive"] for c in group} <= set(classes)
+    assert {c for group in config["compatible"] for c in group} <= set(classes)
     taught = {c for entry in config["sets"] for known in entry["labelled"].values() for c in known}
     # A class that no picture may teach as absent would be seen everywhere. The teacher makes the rest known.
     assert taught | set(config.get("teacher", {}).get("classes", ())) == set(classes)

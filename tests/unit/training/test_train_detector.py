@@ -54,7 +54,6 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "held_back": ["yard_09", "yard_11", "hill_10"],
             }
         ],
-        "exclusive": [["red", "green"]],
         "train": {**own, "imgsz": 64, "batch": 4, "close_mosaic": 1},
         "judge": {"long_side": 160, "nms_iou": 0.6, "every": 1},
     }
