@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import io
 import math
 import random
 import time
@@ -24,12 +25,13 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 import torch
 import yaml
 
-from training import dust_data, dust_scoring, export
+from training import dust_data, dust_scoring, export, lite0
 from training.dust_data import CLASSES, Picture
-from training.dust_net import STRIDE, DustGraph, DustNet, loss
+from training.dust_net import STRIDE, DustNet, loss
 
 
 def say(text: str) -> None:
@@ -43,7 +45,7 @@ class Crops:
     owners: torch.Tensor
     """Index of the picture of each crop."""
     features: torch.Tensor
-    """float16 [n, 160, h, w]"""
+    """float16 [n, 192, h, w]"""
     labels: torch.Tensor
     maps: torch.Tensor
 
@@ -59,8 +61,7 @@ def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence
         saved = torch.load(kept, weights_only=True)
         if saved["key"] == key:
             return [Crops(*parts) for parts in saved["crops"]]
-    net = DustNet().eval()
-    net.load_encoder(args.weights / config["weights"])
+    early = Frozen(args.weights / config["weights"])
     groups: dict[tuple[int, int], list[tuple[int, Any, Any, Any]]] = {}
     started = time.monotonic()
     for number, picture in enumerate(pictures):
@@ -68,7 +69,7 @@ def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence
         size = canvas(image.shape[0], image.shape[1], config["long_side"])
         rng = random.Random(f"{config['train']['seed']} {picture.path.name}")
         crops = [dust_data.augment(picture, image, size, rng) for _ in range(picture.crops)]
-        features = early(net, np.stack([crop for crop, _, _ in crops]))
+        features = early(np.stack([crop for crop, _, _ in crops]))
         cells = (size[0] // STRIDE, size[1] // STRIDE)
         for feature, (_, labels, boxes) in zip(features, crops, strict=True):
             told = [np.nan if value is None else value for value in labels]
@@ -99,10 +100,31 @@ def canvas(height: int, width: int, long_side: int) -> tuple[int, int]:
     return (long_side, short) if height > 1.15 * width else (middle, middle)
 
 
-def early(net: DustNet, images: npt.NDArray[np.uint8]) -> torch.Tensor:
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        return net.early(pictures.contiguous(memory_format=torch.channels_last)).half()
+class Frozen:
+    """The part of the network that is not trained, in ONNX Runtime: on a CPU a third faster than PyTorch."""
+
+    def __init__(self, weights: Path) -> None:
+        net = DustNet()
+        net.load_encoder(weights)
+        content = io.BytesIO()
+        torch.onnx.export(
+            net.trunk.eval(),
+            (torch.zeros(1, 3, 64, 96),),
+            content,
+            input_names=["pictures"],
+            output_names=["features"],
+            dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}},
+            opset_version=export.OPSET,
+            dynamo=False,
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        self._session = onnxruntime.InferenceSession(content.getvalue(), options)
+
+    def __call__(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
+        """uint8 [n, height, width, 3] -> float16 [n, 192, height / 32, width / 32]."""
+        pictures = (images.transpose(0, 3, 1, 2).astype(np.float32) - lite0.MEAN) / lite0.STD
+        return torch.from_numpy(self._session.run(None, {"pictures": pictures})[0]).half()
 
 
 def whole(
@@ -115,12 +137,11 @@ def whole(
         saved = torch.load(kept, weights_only=True)
         if saved["names"] == names:
             return list(saved["features"])
-    net = DustNet().eval()
-    net.load_encoder(args.weights / config["weights"])
+    early = Frozen(args.weights / config["weights"])
     features = []
     for picture in pictures:
         image = fitted(dust_data.read(picture.path), config["long_side"])
-        features.append(early(net, image[None])[0])
+        features.append(early(image[None])[0])
     torch.save({"names": names, "features": features}, kept)
     return features
 

@@ -1,21 +1,18 @@
-"""The dust network: MobileNetV2 to stride 32, a score for every cell, and one for the picture as a whole."""
+"""The dust network: EfficientNet-Lite0 to stride 32, a score for every cell, and one for the picture as a whole."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
-from torchvision.models import mobilenet_v2
 
+from training import lite0
 from training.dust_data import CLASSES
 
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 STRIDE = 32
-# Blocks that keep ImageNet's weights: their output is computed once for every crop and kept.
-TRUNK = 17
+# Layers that keep ImageNet's weights: their output is computed once for every crop and kept.
+_FROZEN = 16
 
 
 class DustNet(nn.Module):
@@ -23,37 +20,22 @@ class DustNet(nn.Module):
 
     def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
-        features = mobilenet_v2(weights=None).features
-        self.trunk = nn.Sequential(*features[:TRUNK])
-        self.top = nn.Sequential(*features[TRUNK:])
+        layers = lite0.layers()
+        self.trunk, self.top = layers[:_FROZEN], layers[_FROZEN:]
         self.dropout = nn.Dropout(dropout)
-        width = 1280
-        self.cells = nn.Conv2d(width, len(CLASSES), 1)
-        self.whole = nn.Linear(2 * width, len(CLASSES))
+        self.cells = nn.Conv2d(lite0.CHANNELS, len(CLASSES), 1)
+        self.whole = nn.Linear(2 * lite0.CHANNELS, len(CLASSES))
         for layer in (self.cells, self.whole):
             nn.init.normal_(layer.weight, std=0.005)
             nn.init.constant_(layer.bias, -1.0)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
 
     def load_encoder(self, path: Path) -> None:
-        """Load ImageNet weights of MobileNetV2 (`features.*`), by order and shape.
+        """Load ImageNet weights of EfficientNet-Lite0.
 
         Raises:
             ValueError: the file holds another network.
         """
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        saved = saved.get("state_dict", saved)
-        values = [value for key, value in saved.items() if key.startswith("features.")]
-        parts: tuple[Any, Any] = (self.trunk, self.top)
-        wanted = [old for part in parts for old in part.state_dict().values()]
-        if len(values) != len(wanted) or any(v.shape != w.shape for v, w in zip(values, wanted, strict=True)):
-            raise ValueError(f"{path}: not the weights of a MobileNetV2")
-        start = 0
-        for part in parts:
-            names = list(part.state_dict())
-            part.load_state_dict(dict(zip(names, values[start : start + len(names)], strict=True)))
-            start += len(names)
+        lite0.load(nn.Sequential(*self.trunk, *self.top), path)
 
     def train(self, mode: bool = True) -> DustNet:
         """As usual, but statistics stay ImageNet's: batches of crops of a few hundred pictures are no better."""
@@ -61,11 +43,6 @@ class DustNet(nn.Module):
         self.trunk.train(False)
         self.top.train(False)
         return self
-
-    def early(self, pictures: torch.Tensor) -> torch.Tensor:
-        """float RGB 0..1 [N, 3, H, W] -> features of the trunk [N, 160, H/32, W/32]."""
-        features: torch.Tensor = self.trunk((pictures - self.mean) / self.std)
-        return features
 
     def late(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Features of the trunk -> logits [N, classes] and, by cell, [N, classes, H/32, W/32]."""
@@ -76,7 +53,8 @@ class DustNet(nn.Module):
         return self.whole(self.dropout(pooled)), cells
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.late(self.early(pictures))
+        """float RGB 0..255 [N, 3, H, W] -> as `late`."""
+        return self.late(self.trunk((pictures - lite0.MEAN) / lite0.STD))
 
 
 def loss(
@@ -117,5 +95,5 @@ class DustGraph(nn.Module):
         self.eval()
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        whole, cells = self.net(images.permute(0, 3, 1, 2).float() / 255)
+        whole, cells = self.net(images.permute(0, 3, 1, 2).float())
         return whole.sigmoid(), cells.sigmoid()

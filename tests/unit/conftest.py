@@ -104,6 +104,28 @@ def write_change(path: Path) -> None:
     _save(graph, path)
 
 
+def write_air(path: Path) -> None:
+    """A classifier of the air: dust, smoke and haze are the mean red, green and blue, of 1; cells likewise."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "scale"], ["unit"]),
+        helper.make_node("Transpose", ["unit"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("ReduceMean", ["planes"], ["scores"], axes=[2, 3], keepdims=0),
+        helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=[32, 32], strides=[32, 32]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "air",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "h", "w", 3])],
+        [
+            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3]),
+            helper.make_tensor_value_info("cells", TensorProto.FLOAT, ["n", 3, "h2", "w2"]),
+        ],
+        [_constant("scale", np.float32(1 / 255))],
+    )
+    _save(graph, path)
+
+
 def write_card(path: Path, **values: Any) -> None:
     """The card beside the ONNX file `path`; a value of None leaves its key out."""
     card = {
@@ -144,6 +166,20 @@ def difference(tmp_path: Path) -> ModelFactory:
         path = tmp_path / f"{stem}.onnx"
         write_change(path)
         write_card(path, **{"task": "change", **changes})
+        return path
+
+    return make
+
+
+@pytest.fixture
+def air(tmp_path: Path) -> ModelFactory:
+    """Writes the classifier of the air with a card and returns its path; keywords change the card."""
+
+    def make(stem: str = "air", /, **changes: Any) -> Path:
+        path = tmp_path / f"{stem}.onnx"
+        write_air(path)
+        card = {"task": "classify", "classes": ["dust", "smoke", "haze"], "input": {"long_side": 320}}
+        write_card(path, **{**card, **changes})
         return path
 
     return make
