@@ -29,9 +29,9 @@ import onnxruntime
 import torch
 import yaml
 
-from training import dust_data, dust_scoring, export, lite0
+from training import dust_data, dust_scoring, export, lite0, sheets
 from training.dust_data import CLASSES, Picture
-from training.dust_net import STRIDE, DustNet, loss
+from training.dust_net import STRIDE, DustGraph, DustNet, loss
 
 
 def say(text: str) -> None:
@@ -280,6 +280,92 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
     say(f"trained in {seconds:.0f} s")
 
 
+def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
+    """Export what was trained last; its threshold and figures are those of the folds."""
+    pictures, held = _held_back(config, args)
+    threshold, numbers = measure(config, pictures, held)
+    saved = torch.load(args.checkpoint or args.work / "last.pt", weights_only=True)
+    net = DustNet()
+    net.load_state_dict(saved["net"])
+    worst = export.write(
+        DustGraph(net),
+        ("images",),
+        "scores",
+        {0: "n"},
+        args.to,
+        ((288, 384), (384, 288), (64, 96)),
+        {"cells": {0: "n", 2: "rows", 3: "columns"}},
+    )
+    say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
+    judge = config["judge"]
+    card = {
+        "name": config["name"],
+        "version": args.version,
+        "task": "classify",
+        "summary": config["summary"],
+        "classes": list(CLASSES),
+        "input": {"long_side": config["long_side"]},
+        "thresholds": {"default": 0.5, "dust": round(threshold, 3)},
+        "doubt": judge["doubt"],
+        "figures": {
+            "measure": (
+                f"dust or not, whole pictures, {judge['folds']} folds by place; value, then 95 % interval over pictures"
+                f" drawn again. The threshold was chosen on the held-back pictures of '{judge['threshold_on']}'"
+            ),
+            "held_back": numbers,
+            "tensor": {"layout": "NHWC", "colour": "RGB", "dtype": "uint8", "stride": STRIDE},
+            "training": {
+                "script": "scripts/train_dust.py",
+                "config": f"scripts/configs/{args.config.name}",
+                "weights": config["weights"],
+                "epochs": config["train"]["epochs"],
+                "seconds": round(saved["seconds"]),
+                "seed": config["train"]["seed"],
+                "parity": float(f"{worst:.1g}"),
+            },
+        },
+        "data": [entry["folder"] for entry in config["sets"]],
+        "limits": config.get("limits", ""),
+        "made_by": "scripts/train_dust.py",
+        "date": dt.date.today().isoformat(),
+        "licence": config.get("licence", "AGPL-3.0-only"),
+    }
+    say(export.write_card(card, args.to).read_text(encoding="utf-8"))
+
+
+def _held_back(
+    config: dict[str, Any], args: argparse.Namespace
+) -> tuple[list[Picture], npt.NDArray[np.float64]]:
+    """The pictures with their scores while held back, from `validate`."""
+    pictures = dust_data.collect(config, args.data)
+    saved = np.load(args.work / "held_back.npz")
+    if list(saved["names"]) != [str(p.path) for p in pictures]:
+        raise SystemExit(f"{args.work}/held_back.npz is of other pictures: run `validate` again")
+    return pictures, saved["scores"]
+
+
+def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
+    """Contact sheets of misses, false alarms and the least sure hits, each with its score while held back."""
+    pictures, held = _held_back(config, args)
+    threshold, _ = measure(config, pictures, held)
+    dusty = np.array([p.labels[0] == 1 for p in pictures])
+    known = np.array([p.labels[0] is not None for p in pictures])
+    score = held[:, 0]
+    kinds = {
+        "misses": np.flatnonzero(known & dusty & (score < threshold)),
+        "false": np.flatnonzero(known & ~dusty & (score >= threshold)),
+        "hits": np.flatnonzero(known & dusty & (score >= threshold)),
+    }
+    for name, indices in kinds.items():
+        order = sorted(indices.tolist(), key=lambda i: score[i] * (-1 if name == "false" else 1))
+        cells = [
+            (dust_data.read(pictures[i].path), f"{pictures[i].path.stem} {score[i]:.2f}") for i in order[:40]
+        ]
+        if cells:
+            path = sheets.plain(cells, args.work / "sheets" / f"{name}.png")
+            say(f"{len(indices)} {name}: {path}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -291,6 +377,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for features and checkpoints")
     parser.add_argument("--epochs", type=int, help="default: the configuration's")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="to export; default the last one trained")
     parser.add_argument("--to", type=Path, help="ONNX file to write")
     parser.add_argument("--version", default="0.1.0")
     args = parser.parse_args()
@@ -298,7 +385,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     args.work.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    commands = {"validate": validate, "train": train}
+    commands = {"validate": validate, "train": train, "export": export_model, "sheets": draw_sheets}
     commands[args.command](config, args)
 
 

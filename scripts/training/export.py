@@ -2,7 +2,8 @@
 
 Detector: `images` uint8 [N, H, W, 3] RGB -> `predictions` float32 [N, A, 4 + C], boxes xyxy in pixels of the
 input, then class scores after the sigmoid. Change: `before`, `after` uint8 [N, H, W, 3] -> `change` float32
-[N, H, W]. H and W are any multiples of 32. Normalisation is part of the graph, suppression is not.
+[N, H, W]. Air: `images` -> `scores` float32 [N, C] and `cells` float32 [N, C, H/32, W/32]. H and W are any
+multiples of 32. Normalisation is part of the graph, suppression is not.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,7 @@ def write(
     output_axes: dict[int, str],
     target: Path,
     checked_sizes: tuple[tuple[int, int], ...] = ((384, 640), (640, 480), (96, 160)),
+    further: Mapping[str, dict[int, str]] | None = None,
 ) -> float:
     """Export, slim, compare with PyTorch, and move into place in one step.
 
@@ -59,12 +62,14 @@ def write(
         output_axes: names of its dynamic axes.
         target: the ONNX file.
         checked_sizes: (height, width) at which ONNX Runtime and PyTorch are compared.
+        further: dynamic axes of further outputs by their names, for a graph that gives a tuple.
 
     Returns:
         The largest absolute difference seen.
     """
     example = tuple(torch.randint(0, 255, (2, 64, 96, 3), dtype=torch.uint8) for _ in inputs)
-    axes = {name: {0: "n", 1: "height", 2: "width"} for name in inputs} | {output: output_axes}
+    outputs = {output: output_axes, **(further or {})}
+    axes = {name: {0: "n", 1: "height", 2: "width"} for name in inputs} | outputs
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
         raw, slim = Path(folder) / "raw.onnx", Path(folder) / "slim.onnx"
         torch.onnx.export(
@@ -72,7 +77,7 @@ def write(
             example,
             str(raw),
             input_names=list(inputs),
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
             do_constant_folding=True,
@@ -101,11 +106,15 @@ def parity(
         shape = (1 + count % 2, height, width, 3)
         feeds = {name: rng.integers(0, 256, shape, dtype=np.uint8) for name in inputs}
         with torch.inference_mode():
-            wanted = graph(*(torch.from_numpy(feed) for feed in feeds.values())).numpy()
-        got = session.run(None, feeds)[0]
-        if got.shape != wanted.shape:
-            raise RuntimeError(f"{path.name} at {height}x{width}: shape {got.shape}, PyTorch {wanted.shape}")
-        worst = max(worst, float(np.abs(got - wanted).max()))
+            answer = graph(*(torch.from_numpy(feed) for feed in feeds.values()))
+        tensors = answer if isinstance(answer, tuple) else (answer,)
+        for got, tensor in zip(session.run(None, feeds), tensors, strict=True):
+            wanted = tensor.numpy()
+            if got.shape != wanted.shape:
+                raise RuntimeError(
+                    f"{path.name} at {height}x{width}: shape {got.shape}, PyTorch {wanted.shape}"
+                )
+            worst = max(worst, float(np.abs(got - wanted).max()))
     return worst
 
 

@@ -45,6 +45,22 @@ def write(
         yield path
 
 
+def plain(cells: Sequence[tuple[Image, str]], path: Path) -> Path:
+    """Write one sheet of pictures, uint8 RGB, with a line of text under each."""
+    rows = -(-len(cells) // COLUMNS)
+    sheet = np.full((rows * CELL, COLUMNS * CELL, 3), 30, dtype=np.uint8)
+    for number, (image, text) in enumerate(cells):
+        scale = CELL / max(image.shape[:2])
+        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)[:CELL, :CELL]
+        top, left = number // COLUMNS * CELL, number % COLUMNS * CELL
+        sheet[top : top + small.shape[0], left : left + small.shape[1]] = small
+        below = (left + 3, top + CELL - 6)
+        cv2.putText(sheet, text, below, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 0), 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    return path
+
+
 def _cell(
     image: Image,
     picture: Picture,
