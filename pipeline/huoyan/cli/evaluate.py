@@ -82,6 +82,22 @@ def dust_command(
     _print(result, json, _dust_table)
 
 
+@app.command("plates")
+def plates_command(
+    folder: Annotated[Path, typer.Argument(help="crops/ and labels.csv (file,text,colour,type).")],
+    model: Annotated[str, typer.Option(help="Registered name, or path of an ONNX file.")] = "plate-reader",
+    json: Json = False,
+    models: Folder = None,
+    threads: Threads = 1,
+) -> None:
+    """Plates read exactly, by colour and type, and the time a crop takes."""
+    from huoyan import evaluate
+
+    with _progress(json) as show:
+        result = evaluate.plates(folder, model=model, models_folder=models, threads=threads, progress=show)
+    _print(result, json, _plates_table)
+
+
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on the error stream, for people only."""
@@ -137,6 +153,25 @@ def _detector_table(result: dict[str, Any]) -> Table:
 
 def _change_table(result: dict[str, Any]) -> Table:
     return _row(result, ("f1_pooled", "f1_mean", "iou", "n"))
+
+
+def _plates_table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    told = (
+        f"exact {_shown(result['exact'])} of {result['n']}   characters {_shown(result['characters'])}   "
+        f"readable {_shown(result['readable'])}, of those exact {_shown(result['exact_readable'])}   "
+        f"{result['ms_per_crop']} ms a crop"
+    )
+    table = Table(title=told)
+    table.add_column("plates", no_wrap=True)
+    for title in ("exact", "n"):
+        table.add_column(title, justify="right")
+    for group in ("by_colour", "by_type"):
+        for name, row in result[group].items():
+            table.add_row(name, _shown(row["exact"]), _shown(row["n"]))
+        table.add_section()
+    return table
 
 
 def _dust_table(result: dict[str, Any]) -> Table:

@@ -4,7 +4,7 @@ A model is two files side by side, `<name>.onnx` and `<name>.card.yaml`:
 
     name: site-n
     version: 0.1.0
-    task: detect                      # detect | change | classify
+    task: detect                      # detect | change | classify | plates | plate_corners
     summary: machines, vehicles and structures of building sites
     classes: [excavator, loader]      # in the order of the model's outputs; a change model has none
     input: {long_side: 640}           # detect; a change model says gsd_m: [0.5, 2.5]
@@ -80,7 +80,7 @@ class Card(Strict):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     version: Annotated[str, Field(min_length=1)]
-    task: Literal["detect", "change", "classify"]
+    task: Literal["detect", "change", "classify", "plates", "plate_corners"]
     summary: str = ""
     classes: tuple[str, ...] = ()
     input: Input = Input()

@@ -11,7 +11,7 @@ import numpy as np
 
 from huoyan import share
 from huoyan.errors import ModelError
-from huoyan.perception import cards, onnx
+from huoyan.perception import cards, onnx, plate_grammar, plate_shape
 from huoyan.perception.cards import Card
 from huoyan.records import Image
 
@@ -116,6 +116,8 @@ _CONTRACTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "detect": ({"images": "uint8"}, {"predictions": "float32"}),
     "change": ({"before": "uint8", "after": "uint8"}, {"change": "float32"}),
     "classify": ({"images": "uint8"}, {"scores": "float32", "cells": "float32"}),
+    "plates": ({"images": "uint8"}, {"characters": "float32", "kinds": "float32"}),
+    "plate_corners": ({"images": "uint8"}, {"plates": "float32"}),
 }
 
 
@@ -171,7 +173,37 @@ def _check_classify(session: onnx.Session, card: Card) -> list[str]:
     return problems
 
 
-_CHECKS = {"detect": _check_detect, "change": _check_change, "classify": _check_classify}
+def _check_plates(session: onnx.Session, card: Card) -> list[str]:
+    problems = _check_signature(session, card.task)
+    if problems:
+        return problems
+    blank = _blank(plate_shape.INPUT_HEIGHT, plate_shape.INPUT_WIDTH)
+    characters, kinds = (output.shape for output in session.run({"images": blank}))
+    slots, letters = plate_grammar.SLOTS, len(plate_grammar.ALPHABET)
+    if characters != (1, slots, letters):
+        problems.append(f"characters: expected [1, {slots}, {letters}], got {list(characters)}")
+    if kinds != (1, len(plate_grammar.KINDS)):
+        problems.append(f"kinds: expected [1, {len(plate_grammar.KINDS)}], got {list(kinds)}")
+    return problems
+
+
+def _check_corners(session: onnx.Session, card: Card) -> list[str]:
+    problems = _check_signature(session, card.task)
+    if problems:
+        return problems
+    shape = session.run({"images": _blank(128, 256)})[0].shape
+    if len(shape) != 3 or shape[0] != 1 or shape[2] != 9:
+        problems.append(f"plates: expected [1, n, 9], a score and four corners, got {list(shape)}")
+    return problems
+
+
+_CHECKS = {
+    "detect": _check_detect,
+    "change": _check_change,
+    "classify": _check_classify,
+    "plates": _check_plates,
+    "plate_corners": _check_corners,
+}
 
 
 def _blank(height: int, width: int) -> Image:

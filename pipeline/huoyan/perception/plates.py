@@ -1,0 +1,183 @@
+"""Reading number plates: what stands on a crop, and the plates on a vehicle.
+
+The reader gives, for each of nine slots, the probability of every character, and the probability of each kind of
+plate; `plate_grammar` picks the likeliest text that may stand on a plate. A plate is readable if its least sure
+character is surer than the card's threshold. Otherwise it is *unreadable*: its text is empty, since a wrong plate
+accuses somebody. Crops may be cut loosely; what comes from `PlateFinder` is rectified by its four corners first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from huoyan.errors import ModelError
+from huoyan.perception import cards, letterbox, models, onnx, plate_grammar, plate_shape
+from huoyan.perception.plate_shape import Points
+from huoyan.records import Box, Image
+
+READER, FINDER = "plate-reader", "plate-corners"
+# One of two plates that overlap this much is the other, seen again.
+_SAME_PLATE = 0.3
+_CROPS_AT_ONCE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PlateRead:
+    """What a crop says."""
+
+    text: str
+    """Empty if unreadable."""
+    guess: str
+    """The likeliest text that the grammar allows, readable or not: for comparing, never for accusing."""
+    kind: str
+    """Of `plate_grammar.NAMES`."""
+    colour: str
+    """Of `plate_grammar.COLOURS`."""
+    confidence: float
+    """Probability of the least sure character."""
+    characters: tuple[float, ...]
+    """Probability of each character of `guess`."""
+    colour_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlate:
+    """Where a plate hangs: score, and corners [4, 2] x, y px, clockwise from the plate's own top left."""
+
+    score: float
+    corners: Points
+
+    @property
+    def box(self) -> Box:
+        """The upright box round it, xyxy px."""
+        return plate_shape.box(self.corners)
+
+
+class PlateReader:
+    """The model that reads crops, loaded.
+
+    Attributes:
+        name, sha256: of the loaded model.
+        threshold: a plate whose least sure character is below it is unreadable.
+    """
+
+    def __init__(self, model: str | Path = READER, *, folder: Path | None = None, threads: int = 1) -> None:
+        """Load a model; arguments as for `Detector`.
+
+        Raises:
+            ModelError: there is no such model, or it does not fit its card or the grammar.
+        """
+        self._session, card = _open(model, "plates", folder, threads)
+        self.name, self.sha256 = card.name, self._session.sha256
+        self.threshold = card.threshold()
+
+    def read(self, crops: Sequence[Image]) -> list[PlateRead]:
+        """Read crops of plates.
+
+        Args:
+            crops: uint8 [h, w, 3] RGB of any size, a plate each, with little round it.
+
+        Raises:
+            ModelError: the model fails.
+            ValueError: a crop is empty or no picture.
+        """
+        reads: list[PlateRead] = []
+        for start in range(0, len(crops), _CROPS_AT_ONCE):
+            batch = np.stack([_checked(crop) for crop in crops[start : start + _CROPS_AT_ONCE]])
+            characters, kinds = self._session.run({"images": batch})
+            reads += [self._decide(c, k) for c, k in zip(characters, kinds, strict=True)]
+        return reads
+
+    def _decide(self, characters: plate_grammar.Floats, kinds: plate_grammar.Floats) -> PlateRead:
+        decoded = plate_grammar.decode(characters, kinds)
+        chances = [float(characters[slot, index]) for slot, index in enumerate(decoded.classes)]
+        # Empty slots count: a plate cut off behind its sixth character must not pass for a whole one.
+        sure = min(chances)
+        colour = plate_grammar.kind(decoded.kind).colour
+        same = [plate_grammar.kind(name).colour == colour for name in plate_grammar.NAMES]
+        return PlateRead(
+            text=decoded.text if sure >= self.threshold else "",
+            guess=decoded.text,
+            kind=decoded.kind,
+            colour=colour,
+            confidence=sure,
+            characters=tuple(chances[: len(decoded.text)]),
+            colour_confidence=float(kinds[same].sum()),
+        )
+
+
+class PlateFinder:
+    """The model that finds plates and their corners on a vehicle, loaded.
+
+    Attributes:
+        name, sha256: of the loaded model.
+        threshold: lowest score of a plate.
+    """
+
+    def __init__(self, model: str | Path = FINDER, *, folder: Path | None = None, threads: int = 1) -> None:
+        """Load a model; arguments as for `Detector`.
+
+        Raises:
+            ModelError: there is no such model, or it does not fit its card.
+        """
+        self._session, card = _open(model, "plate_corners", folder, threads)
+        self.name, self.sha256 = card.name, self._session.sha256
+        self.threshold = card.threshold()
+        self.long_side = card.input.long_side
+
+    def find(self, image: Image, *, threshold: float | None = None) -> list[FoundPlate]:
+        """Plates on a picture of a vehicle, the surest first.
+
+        Args:
+            image: uint8 [H, W, 3] RGB, a vehicle that fills most of it.
+            threshold: lowest score; default the card's.
+
+        Raises:
+            ModelError: the model fails.
+        """
+        height, width = image.shape[:2]
+        plan = letterbox.fit((width, height), self.long_side)
+        cells = self._session.run({"images": letterbox.batch([image], [plan])})[0][0]
+        found: list[FoundPlate] = []
+        lowest = self.threshold if threshold is None else threshold
+        for cell in sorted(cells[cells[:, 0] >= lowest], key=lambda c: -float(c[0])):
+            scale = np.array([width / plan.width, height / plan.height], dtype=np.float32)
+            corners = (cell[1:].reshape(4, 2) - np.array([plan.left, plan.top], np.float32)) * scale
+            plate = FoundPlate(float(cell[0]), corners.astype(np.float32))
+            if all(_overlap(plate.box, other.box) < _SAME_PLATE for other in found):
+                found.append(plate)
+        return found
+
+
+def _open(
+    name: str | Path, task: str, folder: Path | None, threads: int
+) -> tuple[onnx.Session, cards.Card]:
+    model = models.load(name, folder)
+    if model.card.task != task:
+        raise ModelError(
+            f"expected a model whose task is {task}, this one's is {model.card.task!r}",
+            subject=str(name),
+            code="wrong_task",
+        )
+    session = models.open_session(model, threads)
+    models.require(session, model)
+    return session, model.card
+
+
+def _checked(crop: Image) -> Image:
+    if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or not crop.size:
+        raise ValueError(f"expected a crop uint8 [h, w, 3], got {crop.dtype}{list(crop.shape)}")
+    return plate_shape.to_input(crop)
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Shared area over the smaller one."""
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    smaller = min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+    return width * height / max(smaller, 1e-6)

@@ -1,0 +1,152 @@
+"""Real crops of number plates with their texts, split by plate, and batches of real and rendered ones."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from huoyan.perception import plate_grammar as grammar
+from huoyan.perception.plate_shape import to_input
+from training import plate_render as render
+
+Image = npt.NDArray[np.uint8]
+# Rendered plates kept to be shown again.
+_POOL = 512
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A real crop."""
+
+    name: str
+    source: str
+    text: str
+    kind: str
+    held_back: bool
+    image: Image
+
+
+def collect(config: dict[str, Any], data: Path) -> list[Labelled]:
+    """All real crops of the configured folders.
+
+    The split is by text: the same plate, seen twice, from another source or on the next frame, is on one side.
+
+    Raises:
+        ValueError: a label that the grammar does not allow; names the file and line.
+    """
+    crops, held = [], config["held_back_one_in"]
+    for folder in config["crops"]:
+        table = data / folder / "labels.csv"
+        with table.open(encoding="utf-8", newline="") as file:
+            for line, row in enumerate(csv.DictReader(file), start=2):
+                if row["type"] not in grammar.NAMES or not grammar.matches(row["text"], row["type"]):
+                    raise ValueError(f"{table}:{line}: no {row['type']} plate reads {row['text']!r}")
+                path = data / folder / "crops" / row["file"]
+                image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+                if image is None:
+                    raise ValueError(f"{table}:{line}: {path} cannot be read")
+                source = Path(row["file"]).name.rsplit("_", 1)[0]
+                crops.append(
+                    Labelled(
+                        row["file"],
+                        source,
+                        row["text"],
+                        row["type"],
+                        is_held_back(row["text"], held.get(row["type"], held["default"])),
+                        cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
+                    )
+                )
+    return crops
+
+
+def is_held_back(text: str, one_in: int) -> bool:
+    """Whether plates of this text judge and do not teach: one text in so many, the same in every run."""
+    return int(hashlib.sha256(text.encode()).hexdigest(), 16) % one_in == 0
+
+
+class Batches:
+    """Endless batches of real crops (augmented) and rendered ones.
+
+    Args:
+        crops: real crops to learn from; empty: rendered ones only.
+        press: draws plates.
+        config: `train` of the configuration: `batch`, `real`, `kinds` and `rare`.
+        seed: of every random choice.
+    """
+
+    def __init__(
+        self, crops: Sequence[Labelled], press: render.Press, config: dict[str, Any], seed: int
+    ) -> None:
+        self._crops, self._press, self._config = crops, press, config
+        self._rng = np.random.default_rng(seed)
+        self._kinds = tuple(config["kinds"])
+        shares = np.array([config["kinds"][kind] for kind in self._kinds], dtype=np.float64)
+        self._shares = shares / shares.sum()
+        # Kinds and provinces of few crops are shown more often, within bounds: they would be learnt by heart.
+        kinds, provinces = Counter(c.kind for c in crops), Counter(c.text[0] for c in crops)
+        rare = config["rare"]
+        weights = np.array([(kinds[c.kind] ** -rare) * (provinces[c.text[0]] ** -rare) for c in crops])
+        self._weights = weights / weights.sum() if len(crops) else weights
+        self._drawn: list[tuple[render.Plate, render.Crop]] = []
+
+    def draw(self) -> tuple[Image, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """One batch: pictures [N, 48, 160, 3], classes by slot, kinds, centres (NaN where unknown)."""
+        count = self._config["batch"]
+        real = round(count * self._config["real"]) if self._crops else 0
+        images, texts, kinds, centres = [], [], [], []
+        chosen = self._rng.choice(len(self._crops), real, p=self._weights) if real else ()
+        for index in chosen:
+            labelled = self._crops[int(index)]
+            images.append(to_input(augment(labelled.image, self._rng)))
+            texts.append(grammar.encode(labelled.text))
+            kinds.append(grammar.NAMES.index(labelled.kind))
+            centres.append(np.full((grammar.SLOTS, 2), np.nan, np.float32))
+        for _ in range(count - real):
+            plate, crop = self._rendered()
+            strength = float(self._rng.uniform(0.2, 1.0))
+            images.append(to_input(render.weather(crop.image, self._rng, strength)))
+            texts.append(grammar.encode(plate.text))
+            kinds.append(grammar.NAMES.index(plate.kind))
+            centres.append(crop.centres)
+        return np.stack(images), np.array(texts), np.array(kinds), np.stack(centres)
+
+    def _rendered(self) -> tuple[render.Plate, render.Crop]:
+        """A plate as it was cut out. Each is shown a few times, under another weather: drawing costs most."""
+        if len(self._drawn) < _POOL or self._rng.random() < 1 / self._config["repeats"]:
+            kind = self._kinds[self._rng.choice(len(self._kinds), p=self._shares)]
+            plate = self._press.plate(kind, self._rng)
+            fresh = (plate, render.crop(plate, self._rng))
+            if len(self._drawn) < _POOL:
+                self._drawn.append(fresh)
+            else:
+                self._drawn[self._rng.integers(_POOL)] = fresh
+            return fresh
+        return self._drawn[self._rng.integers(_POOL)]
+
+
+def augment(image: Image, rng: np.random.Generator) -> Image:
+    """A real crop cut a little otherwise, under another light, now and then through a worse camera."""
+    height, width = image.shape[:2]
+    if rng.random() < 0.8:
+        # Corners move by a few hundredths: the cut is never the same, nor is the side it is seen from.
+        source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        reach = np.array([width, height]) * rng.choice((0.015, 0.03, 0.05))
+        common = rng.normal(0, 0.02) * np.array([[1, 0], [1, 0], [-1, 0], [-1, 0]]) * width
+        target = source + rng.normal(0, 1, (4, 2)) * reach * 0.6 + common
+        turn = cv2.getPerspectiveTransform(source, target.astype(np.float32))
+        image = cv2.warpPerspective(
+            image, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    if rng.random() < 0.25 and width > 70:
+        shrink = max(rng.uniform(0.3, 0.9), 50 / width)
+        image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    return render.weather(image, rng, strength=float(rng.uniform(0, 0.75)))
