@@ -15,12 +15,15 @@ _PUBLIC = {
     "ChangeDetector": "huoyan.perception.change",
     "Detection": "huoyan.records",
     "Detector": "huoyan.perception.detector",
+    "DustClassifier": "huoyan.perception.dust",
     "Frame": "huoyan.records",
     "HuoyanError": "huoyan.errors",
+    "Landmark": "huoyan.perception.visibility",
     "Placement": "huoyan.records",
     "ScanResult": "huoyan.runs.result",
     "Skip": "huoyan.records",
     "Unplaced": "huoyan.records",
+    "estimate_visibility": "huoyan.perception.visibility",
     "explain": "huoyan.runs.explain",
     "load_alerts": "huoyan.runs.saved",
     "load_config": "huoyan.config",
@@ -28,21 +31,26 @@ _PUBLIC = {
     "open_source": "huoyan.runs.locate",
     "scan": "huoyan.runs.scan",
     "to_supervision": "huoyan.interop",
+    "veil": "huoyan.perception.veil",
+    "visibility_reference": "huoyan.perception.visibility",
 }
-_ALIASES = {"load_config": "load"}
+_ALIASES = {"load_config": "load", "estimate_visibility": "estimate", "visibility_reference": "reference"}
 
 __all__ = [
     "Alert",
     "ChangeDetector",
     "Detection",
     "Detector",
+    "DustClassifier",
     "Frame",
     "HuoyanError",
+    "Landmark",
     "Placement",
     "ScanResult",
     "Skip",
     "Unplaced",
     "__version__",
+    "estimate_visibility",
     "explain",
     "load_alerts",
     "load_config",
@@ -50,6 +58,8 @@ __all__ = [
     "open_source",
     "scan",
     "to_supervision",
+    "veil",
+    "visibility_reference",
 ]
 
 if TYPE_CHECKING:
@@ -58,6 +68,11 @@ if TYPE_CHECKING:
     from huoyan.interop import to_supervision
     from huoyan.perception.change import ChangeDetector
     from huoyan.perception.detector import Detector
+    from huoyan.perception.dust import DustClassifier
+    from huoyan.perception.veil import veil
+    from huoyan.perception.visibility import Landmark
+    from huoyan.perception.visibility import estimate as estimate_visibility
+    from huoyan.perception.visibility import reference as visibility_reference
     from huoyan.records import Alert, Detection, Frame, Placement, Skip, Unplaced
     from huoyan.runs.explain import explain
     from huoyan.runs.locate import locate, open_source
