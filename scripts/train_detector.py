@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+import yaml
 
 import training.ultralytics_env  # noqa: F401
 
@@ -31,7 +33,7 @@ from ultralytics.data.augment import Compose, Mosaic
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOGGER
 
-from training import data, degrade, export, masked_loss, scoring, sheets, teacher
+from training import data, degrade, export, from_onnx, masked_loss, scoring, sheets, teacher
 
 INTERVALS = 1000
 """Resamples of the pictures behind the 95 % intervals of a card."""
@@ -182,6 +184,8 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
     Trainer.known = masked_loss.read_known(args.work / "pictures" / "known.json", len(config["classes"]))
     last = args.work / "run" / "weights" / "last.pt"
     start = args.start or args.weights / config["weights"]
+    if start.suffix == ".onnx" and not args.resume:
+        start = unpack(start, pictures, config, args.work / "start.pt")
     trainer = Trainer(
         overrides={
             "model": str(last if args.resume else start),
@@ -216,6 +220,17 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
         }
     )
     trainer.train()
+
+
+def unpack(model: Path, pictures: Sequence[data.Picture], config: dict[str, Any], target: Path) -> Path:
+    """A checkpoint to start from, made of an exported model and settled on pictures to train on."""
+    card = yaml.safe_load(model.with_name(f"{model.stem}.card.yaml").read_text(encoding="utf-8"))
+    network = from_onnx.read(model, card["classes"])
+    shown = [p for p in pictures if p.split == "train"]
+    shown = random.Random(config["train"]["seed"]).sample(shown, min(len(shown), 64))
+    canvases = (scoring.letterbox(read_rgb(p.path), config["train"]["imgsz"])[0] for p in shown)
+    from_onnx.settle(network, (torch.from_numpy(c[None]).permute(0, 3, 1, 2).float() / 255 for c in canvases))
+    return from_onnx.checkpoint(network, target)
 
 
 def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
@@ -328,7 +343,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--hours", type=float, help="stop after this time; epochs follow from it")
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--start", type=Path, help="a checkpoint to start from instead of the base weights")
+    parser.add_argument("--start", type=Path, help="a checkpoint or exported model to start from")
     parser.add_argument("--lr0", type=float, help="instead of the configuration's")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

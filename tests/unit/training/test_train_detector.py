@@ -91,6 +91,7 @@ def test_from_pictures_to_a_registered_model(work: Path, shared_data: Path) -> N
     assert low <= card.figures["map50"] <= high
     picture = cv2.imread(str(work / "data" / "squares" / "images" / "yard_09.png"))
     Detector("squares-n", folder=target.parent).detect([np.asarray(picture)])
+    run(work, "train", "--epochs", 1, "--start", target)
     run(work, "sheets", "--model", target)
     assert list((work / "work" / "sheets").iterdir())
 
