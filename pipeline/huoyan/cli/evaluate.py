@@ -152,7 +152,7 @@ def _detector_table(result: dict[str, Any]) -> Table:
 
 
 def _change_table(result: dict[str, Any]) -> Table:
-    return _row(result, ("f1_pooled", "f1_mean", "iou", "n"))
+    return _row(result, ("f1_pooled", "f1_mean", "iou", "n", "quiet", "quiet_marked"))
 
 
 def _plates_table(result: dict[str, Any]) -> Table:

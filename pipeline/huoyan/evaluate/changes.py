@@ -23,7 +23,7 @@ def change(
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Judge a change model pixel by pixel, at the pictures' own size and the card's threshold.
+    """Judge a change model pixel by pixel, at the pictures' own size and the card's threshold and peak.
 
     Args:
         model: a registered name, or the path of an ONNX file with its card beside it.
@@ -34,8 +34,9 @@ def change(
 
     Returns:
         `f1_pooled` over the pixels of all pairs together, `f1_mean` of the pairs (a pair without change
-        counts 1 if nothing was marked, 0 otherwise), `iou` pooled, `n` pairs, and `skipped`. None where
-        nothing can be said.
+        counts 1 if nothing was marked, 0 otherwise), `iou` pooled, `n` pairs, `quiet` pairs without change,
+        `quiet_marked` those of them in which something was marked, and `skipped`. None where nothing can be
+        said.
 
     Raises:
         ModelError: the model cannot be used.
@@ -54,11 +55,14 @@ def change(
     if not counts:
         raise ConfigError("none of its pairs can be read", subject=str(folder), code="no_set")
     both, marked, changed = np.array(counts).sum(axis=0).tolist()
+    quiet = [shown for _, shown, real in counts if not real]
     return {
         "f1_pooled": _f1(both, marked, changed),
         "f1_mean": round(float(np.mean([_f1(*pair) for pair in counts])), 4),
         "iou": round(both / (marked + changed - both), 4) if marked + changed else None,
         "n": len(counts),
+        "quiet": len(quiet),
+        "quiet_marked": sum(shown > 0 for shown in quiet),
         "skipped": skipped,
     }
 
@@ -87,15 +91,14 @@ def _triples(folder: Path) -> list[tuple[Path, Path, Path]]:
 
 def _count(looks: ChangeDetector, before: Path, after: Path, label: Path) -> tuple[int, int, int]:
     """Pixels that are marked rightly, marked, changed."""
-    probability = looks.probability(pictures.read(before), pictures.read(after))
+    marked: Mask = looks.marked(pictures.read(before), pictures.read(after))
     truth = pictures.read_mask(label) > 0
-    if truth.shape != probability.shape:
+    if truth.shape != marked.shape:
         raise SourceError(
-            f"label and pictures differ in size: {truth.shape[::-1]} and {probability.shape[::-1]}",
+            f"label and pictures differ in size: {truth.shape[::-1]} and {marked.shape[::-1]}",
             subject=str(label),
             code="pair_size",
         )
-    marked: Mask = probability >= looks.threshold
     return int((marked & truth).sum()), int(marked.sum()), int(truth.sum())
 
 

@@ -115,10 +115,9 @@ class ChangeDetector:
         limit = self.threshold if threshold is None else threshold
         probability = self._at_model_scale(before, after, gsd_m) * valid
         light = radiometry.compare_light(before, after)
-        least = max(_MIN_PIXELS, self.card.min_area_m2 / (gsd_m or 1.0) ** 2)
         found = [
             _describe(region, groundwork.kind(region, before, after, light, gsd_m), gsd_m, self.name)
-            for region in regions.find(probability >= limit, probability, least)
+            for region in self._patches(probability, limit, gsd_m)
         ]
         ground = groundwork.coarse(before, after, light, valid, probability, limit, gsd_m)
         soil = groundwork.soil(ground)
@@ -126,6 +125,21 @@ class ChangeDetector:
         heaps = groundwork.bright_heaps(ground, soil, limit)
         found += [_describe(r, "bright_heap", gsd_m, _RULES) for r in heaps]
         return sorted(found, key=lambda d: (-d.score, d.box))
+
+    def marked(self, before: Image, after: Image) -> Mask:
+        """Pixels of the patches that the network alone reports, bool (height, width), at the given size.
+
+        Args and errors as for `probability`.
+        """
+        mask = np.zeros(before.shape[:2], dtype=bool)
+        for region in self._patches(self.probability(before, after), self.threshold, None):
+            mask[region.window] |= region.inside
+        return mask
+
+    def _patches(self, probability: Floats, limit: float, gsd_m: float | None) -> list[Region]:
+        least = max(_MIN_PIXELS, self.card.min_area_m2 / (gsd_m or 1.0) ** 2)
+        peak = max(limit, self.card.peak or 0.0)
+        return regions.find(probability >= limit, probability, least, peak)
 
     def _at_model_scale(self, before: Image, after: Image, gsd_m: float | None) -> Floats:
         """Probability on the pictures' own grid, computed at a pixel size that the model knows."""

@@ -45,14 +45,23 @@ class Region:
         return min(1.0, self.pixels / ((width + 1) * (height + 1)))
 
 
-def find(mask: Mask, scores: Floats, least: float) -> list[Region]:
-    """Connected patches of `mask` (height, width), `least` pixels or more; score is the mean of `scores`."""
+def find(mask: Mask, scores: Floats, least: float, peak: float = 0.0) -> list[Region]:
+    """Connected patches of a mask.
+
+    Args:
+        mask: (height, width).
+        scores: of every pixel, (height, width); a patch's score is their mean.
+        least: smaller patches, in pixels, are left out.
+        peak: patches without a pixel of this score are left out: the second threshold of a hysteresis
+            (Canny, IEEE PAMI 8(6), 1986).
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     sums = np.bincount(labels.ravel(), weights=scores.ravel(), minlength=count)
+    sure = np.bincount(labels[mask & (scores >= peak)], minlength=count) > 0
     found = []
     for index in range(1, count):
         left, top, width, height, pixels = (int(v) for v in stats[index])
-        if pixels < least:
+        if pixels < least or not sure[index]:
             continue
         window = (slice(top, top + height), slice(left, left + width))
         inside = labels[window] == index

@@ -53,7 +53,29 @@ def test_by_hand(
     iou: float | None,
 ) -> None:
     result = evaluate.change(difference(), write_pairs(tmp_path / "set", pairs))
-    assert result == {"f1_pooled": pooled, "f1_mean": mean, "iou": iou, "n": len(pairs), "skipped": []}
+    quiet = [painted for painted, changed in pairs.values() if not changed]
+    assert result == {
+        "f1_pooled": pooled,
+        "f1_mean": mean,
+        "iou": iou,
+        "n": len(pairs),
+        "quiet": len(quiet),
+        "quiet_marked": sum(painted is not None for painted in quiet),
+        "skipped": [],
+    }
+
+
+def test_specks_and_unsure_patches_are_not_marked(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": ((0, 10), (0, 10)), "b": (None, None)})
+    after = np.zeros((40, 40), np.uint8)
+    after[20:22, 20:24] = 255
+    after[30:36, 5:15] = 140
+    (folder / "B" / "b.png").write_bytes(cv2.imencode(".png", after)[1].tobytes())
+    sure = difference(thresholds={"default": 0.4}, peak=0.8)
+    assert evaluate.change(sure, folder)["quiet_marked"] == 0
+    unsure = difference("unsure", thresholds={"default": 0.4})
+    assert evaluate.change(unsure, folder)["quiet_marked"] == 1
+    assert evaluate.change(sure, folder)["f1_pooled"] == 1.0
 
 
 def test_a_picture_without_its_pair(difference: Callable[..., Path], tmp_path: Path) -> None:

@@ -138,6 +138,16 @@ def test_a_detector_is_no_change_model(colours: Factory) -> None:
         ChangeDetector(colours())
 
 
+def test_patches_need_a_sure_pixel() -> None:
+    scores = np.zeros((20, 20), dtype=np.float32)
+    scores[2:8, 2:8] = 0.5
+    scores[12:18, 12:18] = 0.5
+    scores[14, 14] = 0.9
+    [kept] = regions.find(scores >= 0.4, scores, 5, peak=0.8)
+    assert kept.box == (12, 12, 18, 18)
+    assert len(regions.find(scores >= 0.4, scores, 5)) == 2
+
+
 def test_regions_of_odd_shapes() -> None:
     mask = np.zeros((20, 20), dtype=bool)
     mask[2, 2:12] = True
