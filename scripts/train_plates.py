@@ -1,10 +1,10 @@
-"""Train the reader of number plates, judge it on held-back plates, export it with its card.
+"""Train what reads number plates and what finds them, judge both on what is held back, export them with cards.
 
     python scripts/train_plates.py train  scripts/configs/plates.yaml --data DATA --work WORK
     python scripts/train_plates.py export scripts/configs/plates.yaml --data DATA --work WORK --to MODEL.onnx
     python scripts/train_plates.py sheets scripts/configs/plates.yaml --data DATA --work WORK
 
-Needs the `train` extra. See docs/models.md.
+`--part corners` does the same for the finder. Needs the `train` extra. See docs/models.md.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from __future__ import annotations
 import argparse
 import copy
 import datetime as dt
-import json
 import math
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +22,22 @@ import numpy as np
 import torch
 import yaml
 
-from huoyan.perception import plate_grammar as grammar
-from huoyan.perception.plate_shape import to_input
-from training import plate_data, plate_net, plate_render
+from training import export, plate_sheets, plate_tasks
+from training.plate_tasks import Task
 
 
 def say(text: str) -> None:
     print(f"{dt.datetime.now(tz=dt.UTC):%H:%M:%S} {text}", flush=True)
 
 
-def train(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Train until the steps or the hours are over; the learning rate falls along a cosine to the end."""
-    own = config["train"]
+def train(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
+    """Train until the steps or the hours are over; the learning rate falls along a cosine to the end.
+
+    What is judged and exported is the running mean of the weights.
+    """
+    own = task.settings
     torch.manual_seed(own["seed"])
-    crops = plate_data.collect(config, args.data)
-    taught = [c for c in crops if not c.held_back]
-    held = [c for c in crops if c.held_back]
-    say(f"{len(taught)} crops to train, {len(held)} held back")
-    net = plate_net.PlateNet().to(memory_format=torch.channels_last)
+    net = task.net.to(memory_format=torch.channels_last)
     mean = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=own["lr"], weight_decay=own["weight_decay"])
     done, best, seconds = 0, -1.0, 0.0
@@ -57,8 +53,7 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
         optimiser.load_state_dict(state["optimiser"])
         done, best, seconds = state["steps"], state["best"], state["seconds"]
     # A resumed run must not see the same batches again.
-    press = plate_render.Press(args.data / config["templates"], args.font)
-    batches = plate_data.Batches(taught, press, own, own["seed"] + done)
+    say(task.begin(own["seed"] + done))
     args.work.mkdir(parents=True, exist_ok=True)
     started, losses = time.monotonic(), []
     for step in range(done, args.steps):
@@ -72,37 +67,27 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
             group["lr"] = (
                 own["lr"] * args.rate * warm * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
             )
-        losses.append(_step(net, optimiser, batches))
+        net.train()
+        value = task.step(net)
+        optimiser.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        losses.append(float(value.detach()))
         _follow(mean, net, min(0.998, (step + 1) / (step + 20)))
-        final = step + 1 == args.steps
-        if (step + 1) % args.every == 0 or final:
-            exact = _report(mean, held, step + 1, losses, spent)
+        if (step + 1) % args.every == 0 or step + 1 == args.steps:
+            figure, line = task.judge(mean)
+            say(f"step {step + 1}: {spent:.0f} s, loss {np.mean(losses):.4f}, {line}")
             losses.clear()
-            state = {"net": mean.state_dict(), "steps": step + 1, "seconds": spent, "best": max(best, exact)}
-            if exact >= best:
-                best = exact
+            state = {"net": mean.state_dict(), "steps": step + 1, "seconds": spent, "best": max(best, figure)}
+            if figure >= best:
+                best = figure
                 torch.save(state, args.work / "best.pt")
             torch.save({**state, "raw": net.state_dict(), "optimiser": optimiser.state_dict()}, last)
 
 
-def _step(net: plate_net.PlateNet, optimiser: torch.optim.Optimizer, batches: plate_data.Batches) -> float:
-    net.train()
-    images, texts, kinds, centres = batches.draw()
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2).float().div(255)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = net(pictures.contiguous(memory_format=torch.channels_last))
-    value = plate_net.loss(
-        output, torch.from_numpy(texts), torch.from_numpy(kinds), torch.from_numpy(centres)
-    )
-    optimiser.zero_grad()
-    value.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-    optimiser.step()
-    return float(value.detach())
-
-
 @torch.no_grad()
-def _follow(mean: plate_net.PlateNet, net: plate_net.PlateNet, keep: float) -> None:
+def _follow(mean: torch.nn.Module, net: torch.nn.Module, keep: float) -> None:
     """Move the running mean of the weights on; it reads better than any single step."""
     for slow, fast in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
         if slow.dtype.is_floating_point:
@@ -111,52 +96,66 @@ def _follow(mean: plate_net.PlateNet, net: plate_net.PlateNet, keep: float) -> N
             slow.copy_(fast)
 
 
-def read(
-    net: plate_net.PlateNet, crops: Sequence[plate_data.Labelled]
-) -> list[tuple[grammar.Decoded, float]]:
-    """What the network reads on each crop, with the confidence of its least sure character."""
-    graph = plate_net.PlateGraph(net)
-    answers = []
-    with torch.inference_mode():
-        for start in range(0, len(crops), 64):
-            images = np.stack([to_input(c.image) for c in crops[start : start + 64]])
-            characters, kinds = (t.numpy() for t in graph(torch.from_numpy(images)))
-            for own, kind in zip(characters, kinds, strict=True):
-                decoded = grammar.decode(own, kind)
-                sure = min(float(own[slot, c]) for slot, c in enumerate(decoded.classes))
-                answers.append((decoded, sure))
-    return answers
+def _checkpoint(task: Task, args: argparse.Namespace) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(args.checkpoint or args.work / "best.pt", weights_only=True)
+    task.net.load_state_dict(state["net"])
+    return state
 
 
-def _report(
-    net: plate_net.PlateNet, held: Sequence[plate_data.Labelled], step: int, losses: list[float], spent: float
-) -> float:
-    answers = read(net, held)
-    right = [d.text == c.text for (d, _), c in zip(answers, held, strict=True)]
-    kinds = [d.kind == c.kind for (d, _), c in zip(answers, held, strict=True)]
-    other = [r for r, c in zip(right, held, strict=True) if c.kind not in ("blue", "yellow_single")]
-    exact = sum(right) / max(1, len(right))
-    wrong = [f"{c.text}>{d.text}" for (d, _), c, r in zip(answers, held, right, strict=True) if not r]
-    say(
-        f"step {step}: {spent:.0f} s, loss {np.mean(losses):.4f}, exact {exact:.4f}, kind {np.mean(kinds or [0]):.4f}, "
-        f"rare {sum(other)}/{len(other)} {json.dumps(wrong[:8], ensure_ascii=False)}"
-    )
-    return exact
+def export_model(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
+    """Export the best checkpoint, choose its threshold and measure it on what is held back."""
+    part = config.get(args.part, config)
+    state = _checkpoint(task, args)
+    worst, own = task.export(task.net, args.to)
+    say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
+    own["figures"]["training"] = {
+        "script": "scripts/train_plates.py",
+        "config": f"scripts/configs/{args.config.name}",
+        "weights": "none: from random ones",
+        "steps": state["steps"],
+        "batch": task.settings["batch"],
+        "seconds": round(state["seconds"]),
+        "seed": task.settings["seed"],
+        "parity": float(f"{worst:.1g}"),
+    }
+    card = {
+        "name": part["name"],
+        "version": args.version,
+        "summary": part["summary"],
+        **own,
+        "data": [*part.get("crops", ()), *part.get("scenes", ()), config["templates"]],
+        "limits": part.get("limits", ""),
+        "made_by": "scripts/train_plates.py",
+        "date": dt.date.today().isoformat(),
+        "licence": config.get("licence", "AGPL-3.0-only"),
+    }
+    say(export.write_card(card, args.to).read_text(encoding="utf-8"))
+
+
+def draw_sheets(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
+    """Contact sheets of held-back pictures: what is wrong, and what is right."""
+    _checkpoint(task, args)
+    folder = args.work / "sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    tiles = task.tiles(task.net)
+    for name, wanted in (("wrong", False), ("right", True)):
+        chosen = [(caption, image) for caption, image, right in tiles if right is wanted]
+        for path in plate_sheets.write(chosen, folder, f"{args.part}_{name}", args.font):
+            say(str(path))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("train",))
+    parser.add_argument("command", choices=("train", "export", "sheets"))
     parser.add_argument("config", type=Path)
+    parser.add_argument("--part", choices=("reader", "corners"), default="reader")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--font", type=Path, help="TrueType font for the characters that the templates lack")
-    parser.add_argument("--steps", type=int, default=100000)
-    parser.add_argument(
-        "--every", type=int, default=250, help="steps between two looks at the held-back plates"
-    )
+    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--every", type=int, default=250, help="steps between two looks at what is held back")
     parser.add_argument("--hours", type=float, help="stop after this time")
     parser.add_argument(
         "--rate", type=float, default=1.0, help="factor on the learning rate, for fine-tuning"
@@ -164,11 +163,16 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--start", type=Path, help="checkpoint to begin from")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint", type=Path, help="to export; default the best one")
+    parser.add_argument("--to", type=Path, help="ONNX file to write")
+    parser.add_argument("--version", default="0.1.0")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    {"train": train}[args.command](config, args)
+    make = {"reader": plate_tasks.Reader, "corners": plate_tasks.Corners}[args.part]
+    task = make(config, args.data, args.font)
+    {"train": train, "export": export_model, "sheets": draw_sheets}[args.command](config, task, args)
 
 
 if __name__ == "__main__":

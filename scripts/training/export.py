@@ -52,6 +52,7 @@ def write(
     target: Path,
     checked_sizes: tuple[tuple[int, int], ...] = ((384, 640), (640, 480), (96, 160)),
     further: Mapping[str, dict[int, str]] | None = None,
+    fixed_size: tuple[int, int] | None = None,
 ) -> float:
     """Export, slim, compare with PyTorch, and move into place in one step.
 
@@ -63,13 +64,16 @@ def write(
         target: the ONNX file.
         checked_sizes: (height, width) at which ONNX Runtime and PyTorch are compared.
         further: dynamic axes of further outputs by their names, for a graph that gives a tuple.
+        fixed_size: (height, width) of a graph that takes no other; only the number of pictures is free then.
 
     Returns:
         The largest absolute difference seen.
     """
-    example = tuple(torch.randint(0, 255, (2, 64, 96, 3), dtype=torch.uint8) for _ in inputs)
+    height, width = fixed_size or (64, 96)
+    example = tuple(torch.randint(0, 255, (2, height, width, 3), dtype=torch.uint8) for _ in inputs)
     outputs = {output: output_axes, **(further or {})}
-    axes = {name: {0: "n", 1: "height", 2: "width"} for name in inputs} | outputs
+    free = {0: "n"} if fixed_size else {0: "n", 1: "height", 2: "width"}
+    axes = {name: free for name in inputs} | outputs
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as folder:
         raw, slim = Path(folder) / "raw.onnx", Path(folder) / "slim.onnx"
         torch.onnx.export(

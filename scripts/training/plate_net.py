@@ -91,7 +91,8 @@ class PlateGraph(nn.Module):
 
     def __init__(self, net: PlateNet) -> None:
         super().__init__()
-        self.net = net.eval()
+        self.net = net
+        self.eval()
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         characters, kinds, _ = self.net(images.permute(0, 3, 1, 2).float() / 255)

@@ -273,7 +273,7 @@ def crop(plate: Plate, rng: Rng) -> Crop:
     across *= min(squeeze, 1.0)
     corners = np.array([[0, 0], [across, 0], [across, down], [0, down]], np.float32)
     if rng.random() < 0.75:
-        corners = _askew(corners, rng)
+        corners = askew(corners, rng)
     else:
         corners += rng.normal(0, 0.015 * across, (4, 2)).astype(np.float32)
     low, high = corners.min(axis=0), corners.max(axis=0)
@@ -299,7 +299,7 @@ def crop(plate: Plate, rng: Rng) -> Crop:
     return Crop(scene, centres, corners.astype(np.float32))
 
 
-def _askew(corners: Floats, rng: Rng) -> Floats:
+def askew(corners: Floats, rng: Rng) -> Floats:
     """Rolled, sheared and seen from the side."""
     centre = corners.mean(axis=0)
     roll, shear = np.deg2rad(rng.normal(0, 4.5)), rng.normal(0, 0.12)
@@ -331,8 +331,9 @@ def _surroundings(width: int, height: int, corners: Floats, rng: Rng) -> Image:
     return np.ascontiguousarray(scene)
 
 
-def weather(image: Image, rng: Rng, strength: float = 1.0) -> Image:
-    """What light, lens, sensor and codec do. `strength` 0 to 1 scales how bad it gets."""
+def weather(image: Image, rng: Rng, strength: float = 1.0, enlarge: bool = True) -> Image:
+    """What light, lens, sensor and codec do. `strength` 0 to 1 scales how bad it gets; the size may grow where
+    `enlarge` allows it."""
     picture = image.astype(np.float32)
     height, width = image.shape[:2]
     if rng.random() < 0.9:
@@ -349,7 +350,7 @@ def weather(image: Image, rng: Rng, strength: float = 1.0) -> Image:
     if rng.random() < 0.15:
         grey = picture.mean(axis=2, keepdims=True)
         picture += (grey - picture) * rng.uniform(0.3, 1.0)
-    size = height / 30
+    size = min(height / 30, 3.0)
     if rng.random() < 0.6:
         sigma = rng.uniform(0.2, 1.15) * strength * size**0.7
         picture = cv2.GaussianBlur(picture, (0, 0), max(0.15, sigma))
@@ -370,7 +371,7 @@ def weather(image: Image, rng: Rng, strength: float = 1.0) -> Image:
         done, data = cv2.imencode(".jpg", spoilt, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if done:
             spoilt = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if rng.random() < 0.2:
+    if enlarge and rng.random() < 0.2:
         # Enlarged by somebody before it got here.
         grow = rng.uniform(1.2, 2.5)
         spoilt = cv2.resize(spoilt, None, fx=grow, fy=grow, interpolation=cv2.INTER_CUBIC)
