@@ -1,6 +1,7 @@
 """Train the change detector, judge it on held-back places, export it with its card.
 
-    python scripts/train_change.py train  scripts/configs/change.yaml --data DATA --weights FOLDER --work WORK
+    python scripts/train_change.py train  scripts/configs/change.yaml --data DATA --weights FOLDER --work WORK \
+        [--more FOLDER]
     python scripts/train_change.py export scripts/configs/change.yaml --data DATA --work WORK --to MODEL.onnx
     python scripts/train_change.py sheets scripts/configs/change.yaml --data DATA --work WORK
 
@@ -10,6 +11,7 @@ Needs the `train` extra. See docs/models.md.
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime as dt
 import json
 import math
@@ -25,7 +27,11 @@ import numpy.typing as npt
 import torch
 import yaml
 
-from training import change_data, change_net, change_scoring, export
+import training.ultralytics_env  # noqa: F401
+
+# isort: split
+# Only now: the network borrows blocks from Ultralytics.
+from training import change_augment, change_data, change_net, change_scoring, export
 
 Floats = npt.NDArray[np.float32]
 
@@ -39,58 +45,92 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
     own = config["train"]
     torch.manual_seed(own["seed"])
     rng = random.Random(own["seed"])
-    pairs = change_data.collect(config, args.data)
+    pairs = change_data.collect(config, args.data, args.more)
     parts = {split: [p for p in pairs if p.split == split] for split in ("train", "val")}
     say(f"{len(parts['train'])} pairs to train, {len(parts['val'])} held back")
     net = change_net.ChangeNet(own["frozen_stages"])
-    done, best = 0, -1.0
+    encoder = [p for p in net.stages.parameters() if p.requires_grad]
+    others = [p for n, p in net.named_parameters() if not n.startswith("stages.")]
     optimiser = torch.optim.AdamW(
-        [
-            {"params": net.stages.parameters(), "lr": own["encoder_lr"]},
-            {
-                "params": [p for n, p in net.named_parameters() if not n.startswith("stages.")],
-                "lr": own["lr"],
-            },
-        ],
+        [{"params": encoder, "lr": own["encoder_lr"]}, {"params": others, "lr": own["lr"]}],
         weight_decay=own["weight_decay"],
     )
-    rates = [group["lr"] for group in optimiser.param_groups]
+    done, spent_before, best = 0, 0.0, -1.0
     last = args.work / "last.pt"
-    if args.resume:
-        saved = torch.load(last, weights_only=True)
-        net.load_state_dict(saved["net"])
+    saved = torch.load(last, weights_only=True) if args.resume else None
+    if saved:
+        net.load_state_dict(saved["training"])
         optimiser.load_state_dict(saved["optimiser"])
-        done, best = saved["epochs"], saved["best"]
+        done, spent_before, best = saved["epochs"], saved["seconds"], saved["best"]
+    elif args.start:
+        net.load_state_dict(torch.load(args.start, weights_only=True)["net"])
     else:
         say(f"{net.load_encoder(args.weights / config['weights'])} tensors of the encoder loaded")
+    net = net.to(memory_format=torch.channels_last)
+    mean = _Mean(net, own["mean_decay"])
+    if saved:
+        mean.net.load_state_dict(saved["net"])
+        mean.steps = saved["steps"]
     started = time.monotonic()
     args.work.mkdir(parents=True, exist_ok=True)
+    lender = change_augment.Lender(parts["train"])
     for number in range(done, args.epochs):
         # Progress counts in time where a time is set, so that the rate is low when the time is over.
-        spent = (time.monotonic() - started) / 3600
-        progress = max(number / args.epochs, spent / args.hours if args.hours else 0.0)
+        seconds = spent_before + time.monotonic() - started
+        progress = max(number / args.epochs, seconds / 3600 / args.hours if args.hours else 0.0)
         if progress >= 1:
             break
         factor = (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2) * (0.3 if number == 0 else 1.0)
-        for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
-        mean = _one_epoch(net, optimiser, change_data.epoch(parts["train"], rng), config, rng)
-        say(f"epoch {number + 1}: loss {mean:.3f}, {time.monotonic() - started:.0f} s")
-        state = {"net": net.state_dict(), "epochs": number + 1, "seconds": time.monotonic() - started}
-        if (number + 1) % config["judge"]["every"] == 0:
-            threshold, numbers = change_scoring.choose(predict(net, parts["val"]), parts["val"])
-            say(f"held back: threshold {threshold}, {json.dumps(numbers)}")
-            if numbers["all"]["f1"] > best:
-                best = numbers["all"]["f1"]
+        for group, name in zip(optimiser.param_groups, ("encoder_lr", "lr"), strict=True):
+            group["lr"] = own[name] * factor
+        lost = _one_epoch(net, mean, optimiser, change_data.epoch(parts["train"], rng), config, lender, rng)
+        seconds = spent_before + time.monotonic() - started
+        say(f"epoch {number + 1}: loss {lost:.3f}, {seconds:.0f} s")
+        state = {"net": mean.net.state_dict(), "epochs": number + 1, "seconds": seconds}
+        if parts["val"] and (number + 1) % config["judge"]["every"] == 0:
+            point, numbers = _choose(config, mean.net, parts["val"])
+            say(f"held back: {point}, {json.dumps(numbers)}")
+            worth = float(np.mean([numbers[name]["f1"] for name in ("coarse", "fine") if name in numbers]))
+            if worth > best:
+                best = worth
                 torch.save(state, args.work / "best.pt")
-        torch.save({**state, "optimiser": optimiser.state_dict(), "best": best}, last)
+        more = {
+            "training": net.state_dict(),
+            "steps": mean.steps,
+            "optimiser": optimiser.state_dict(),
+            "best": best,
+        }
+        torch.save({**state, **more}, last.with_suffix(".part"))
+        last.with_suffix(".part").replace(last)
+
+
+class _Mean:
+    """Running mean of the weights: judged and shipped in place of the last step's."""
+
+    def __init__(self, net: change_net.ChangeNet, decay: float) -> None:
+        self.net = copy.deepcopy(net).eval()
+        self.steps = 0
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, net: change_net.ChangeNet) -> None:
+        self.steps += 1
+        # The first steps weigh as much as later ones would not: forget them faster.
+        decay = min(self._decay, self.steps / (self.steps + 10))
+        for kept, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(new, 1 - decay)
+            else:
+                kept.copy_(new)
 
 
 def _one_epoch(
     net: change_net.ChangeNet,
+    mean: _Mean,
     optimiser: torch.optim.Optimizer,
     pairs: Sequence[change_data.Pair],
     config: dict[str, Any],
+    lender: change_augment.Lender,
     rng: random.Random,
 ) -> float:
     own = config["train"]
@@ -98,22 +138,27 @@ def _one_epoch(
     losses = []
     for start in range(0, len(pairs) - own["batch"] + 1, own["batch"]):
         parts = [
-            change_data.augment(pair, own["crop"], own["crops_on_change"], config["gsd_m"], rng)
+            change_augment.augment(pair, config["augment"], config["gsd_m"], lender, rng)
             for pair in pairs[start : start + own["batch"]]
         ]
         before, after, changed = (np.stack(column) for column in zip(*parts, strict=True))
+        # Half precision where the processor has it: the same figures in little more than half the time.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=own["half"]):
+            answers = net.answers(_tensor(before), _tensor(after))
         value = change_net.loss(
-            net(_tensor(before), _tensor(after)), torch.from_numpy(changed).float(), own["positive_weight"]
+            answers, torch.from_numpy(changed).float(), own["positive_weight"], own["side_weight"]
         )
         optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
+        mean.update(net)
         losses.append(float(value.detach()))
     return float(np.mean(losses))
 
 
 def _tensor(images: npt.NDArray[np.uint8]) -> torch.Tensor:
+    # The order in memory stays that of the pictures, channels last: what convolutions like best.
     return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
@@ -124,6 +169,12 @@ def predict(net: change_net.ChangeNet, pairs: Sequence[change_data.Pair]) -> lis
         return [
             graph(torch.from_numpy(p.before[None]), torch.from_numpy(p.after[None]))[0].numpy() for p in pairs
         ]
+
+
+def _choose(
+    config: dict[str, Any], net: change_net.ChangeNet, pairs: Sequence[change_data.Pair]
+) -> tuple[change_scoring.Point, dict[str, Any]]:
+    return change_scoring.choose(predict(net, pairs), pairs, config["judge"]["most_quiet"])
 
 
 def _checkpoint(args: argparse.Namespace) -> tuple[change_net.ChangeNet, dict[str, Any]]:
@@ -140,20 +191,23 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
     sizes = ((256, 256), (512, 352), (64, 96))
     worst = export.write(change_net.ChangeGraph(net), ("before", "after"), "change", axes, args.to, sizes)
     say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
-    pairs = change_data.collect(config, args.data)
+    pairs = change_data.collect(config, args.data, args.more)
     held, test = ([p for p in pairs if p.split == split] for split in ("val", "test"))
-    threshold, numbers = change_scoring.choose(predict(net, held), held)
+    point, numbers = _choose(config, net, held)
     card = {
         "name": config["name"],
         "version": args.version,
         "task": "change",
         "summary": config["summary"],
         "input": {"gsd_m": config["gsd_m"]},
-        "thresholds": {"default": threshold},
+        "thresholds": {"default": point.threshold},
+        "peak": point.peak,
         "figures": {
-            "measure": "pixel precision, recall and F1, pooled; threshold: the best on held-back places",
+            "measure": "pixel precision, recall and F1, pooled over pairs, with a 95 % interval (pairs drawn again); "
+            "quiet: pairs without change, quiet_marked: those in which something was marked; threshold and peak: "
+            "the best on held-back places",
             "held_back": numbers,
-            "test": change_scoring.measure(predict(net, test), test, threshold),
+            "test": change_scoring.measure(predict(net, test), test, point),
             "tensor": {"layout": "NHWC", "colour": "RGB", "dtype": "uint8", "stride": 32, "tile": 256},
             "training": {
                 "script": "scripts/train_change.py",
@@ -177,7 +231,7 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
 def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Rows of before, after, probability and truth: test pairs from the most change to none."""
     net, _ = _checkpoint(args)
-    pairs = [p for p in change_data.collect(config, args.data) if p.split in ("val", "test")]
+    pairs = [p for p in change_data.collect(config, args.data, args.more) if p.split in ("val", "test")]
     pairs = sorted(pairs, key=lambda p: -int(p.changed.sum()))
     pairs = pairs[:: max(1, len(pairs) // 48)]
     folder = args.work / "sheets"
@@ -212,6 +266,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--hours", type=float, help="stop after this time")
+    parser.add_argument("--more", type=Path, action="append", default=[], help="folder of further pairs")
+    parser.add_argument("--start", type=Path, help="checkpoint to start from instead of the base weights")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="to export; default the best one")

@@ -1,30 +1,38 @@
-"""The change network: one encoder for both pictures, their differences at four scales, a small decoder."""
+"""The change network: one encoder for both pictures, their differences at five scales, a decoder up to the pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from torch import nn
-from torchvision.models import mobilenet_v2
+from ultralytics.nn.modules import C2f, Conv
 
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
-# Last layers of MobileNetV2 at strides 2, 4, 8, 16 and their channels.
-_STAGES = ((0, 2), (2, 4), (4, 7), (7, 14))
-_CHANNELS = (16, 24, 32, 96)
-_WIDTH = 48
+# Channels of YOLOv8n's backbone at strides 2, 4, 8, 16, 32 and how often its blocks repeat.
+_CHANNELS = (16, 32, 64, 128, 256)
+_REPEATS = (0, 1, 2, 2, 1)
+# Channels of the decoder at the same strides.
+_WIDTHS = (24, 32, 48, 64, 64)
+# Strides whose states answer for themselves while training: coarse levels learn what a building is.
+_SIDE_LEVELS = (1, 2)
 
 
-def _block(channels_in: int, channels_out: int) -> nn.Sequential:
+def _conv(channels_in: int, channels_out: int, size: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False),
-        nn.BatchNorm2d(channels_in),
-        nn.Conv2d(channels_in, channels_out, 1, bias=False),
+        nn.Conv2d(channels_in, channels_out, size, padding=size // 2, bias=False),
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
+
+
+def _answer(channels: int, outputs: int) -> nn.Conv2d:
+    layer = nn.Conv2d(channels, outputs, 3, padding=1)
+    # Change is rare: start from about one pixel in twenty.
+    assert layer.bias is not None
+    nn.init.constant_(layer.bias, -3.0)
+    return layer
 
 
 class ChangeNet(nn.Module):
@@ -34,70 +42,74 @@ class ChangeNet(nn.Module):
         """Build the network; the first `frozen` stages of the encoder keep their weights and statistics."""
         super().__init__()
         self._frozen = frozen
-        features = mobilenet_v2(weights=None).features
-        self.stages = nn.ModuleList(nn.Sequential(*features[start:end]) for start, end in _STAGES)
-        # Both the difference and the product-like common part: a difference alone does not say of what.
-        self.fuse = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(2 * c, _WIDTH, 1, bias=False), nn.BatchNorm2d(_WIDTH), nn.ReLU(inplace=True)
-            )
-            for c in _CHANNELS
-        )
-        self.merge = nn.ModuleList(_block(2 * _WIDTH, _WIDTH) for _ in _CHANNELS[:-1])
-        self.head = nn.Sequential(_block(_WIDTH, _WIDTH), nn.Conv2d(_WIDTH, 1, 1))
-        nn.init.constant_(self.head[-1].bias, -3.0)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+        stages, channels_in = [], 3
+        for channels, repeats in zip(_CHANNELS, _REPEATS, strict=True):
+            stage = [Conv(channels_in, channels, 3, 2)]
+            if repeats:
+                stage.append(C2f(channels, channels, repeats, shortcut=True))
+            stages.append(nn.Sequential(*stage))
+            channels_in = channels
+        self.stages = nn.ModuleList(stages)
+        self.stages[:frozen].requires_grad_(False)
+        # Both the difference and the sum: a difference alone does not say of what.
+        self.fuse = nn.ModuleList(_conv(2 * c, w, 1) for c, w in zip(_CHANNELS, _WIDTHS, strict=True))
+        self.merge = nn.ModuleList(_conv(coarse + fine, fine, 3) for fine, coarse in pairwise(_WIDTHS))
+        # Four answers for each cell of stride 2 are four pixels: roofs of 2.5 m pixels are few pixels wide.
+        self.head = _answer(_WIDTHS[0], 4)
+        self.sides = nn.ModuleList(_answer(_WIDTHS[level], 1) for level in _SIDE_LEVELS)
 
     def load_encoder(self, path: Path) -> int:
-        """Load ImageNet weights of MobileNetV2 (`features.*`); returns the number of tensors taken.
-
-        By order and shape, not by name: implementations number the layers inside a block differently.
+        """Load the backbone of a YOLOv8n checkpoint; returns the number of tensors taken.
 
         Raises:
             ValueError: the file holds another network.
         """
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        saved = saved.get("state_dict", saved)
-        values = [value for key, value in saved.items() if key.startswith("features.")]
+        saved = torch.load(path, map_location="cpu", weights_only=False)["model"].float().state_dict()
+        values = [value for key, value in saved.items() if int(key.split(".")[1]) < 2 * len(_CHANNELS) - 1]
         wanted = self.stages.state_dict()
-        if len(values) < len(wanted) or any(
-            value.shape != old.shape for value, old in zip(values, wanted.values(), strict=False)
+        if len(values) != len(wanted) or any(
+            value.shape != old.shape for value, old in zip(values, wanted.values(), strict=True)
         ):
-            raise ValueError(f"{path}: not the weights of a MobileNetV2")
-        self.stages.load_state_dict(dict(zip(wanted, values, strict=False)))
+            raise ValueError(f"{path}: not the weights of a YOLOv8n")
+        self.stages.load_state_dict(dict(zip(wanted, values, strict=True)))
         return len(wanted)
 
     def train(self, mode: bool = True) -> ChangeNet:
         super().train(mode)
-        for stage in self.stages[: self._frozen]:
-            stage.train(False)
+        self.stages[: self._frozen].train(False)
         return self
 
-    def encode(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """Features at strides 2, 4, 8, 16 of float RGB 0..1 [N, 3, H, W]."""
-        features = (pictures - self.mean) / self.std
-        found = []
-        for number, stage in enumerate(self.stages):
-            with torch.set_grad_enabled(torch.is_grad_enabled() and number >= self._frozen):
-                features = stage(features)
-            found.append(features)
-        return found
+    def decode(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
+        """States at strides 2, 4, 8, 16, 32 of float RGB 0..1 [N, 3, H, W], twice."""
+        count = before.shape[0]
+        features = torch.cat([before, after])
+        fused = []
+        for stage, layer in zip(self.stages, self.fuse, strict=True):
+            features = stage(features)
+            one, other = features[:count], features[count:]
+            fused.append(layer(torch.cat([(one - other).abs(), one + other], dim=1)))
+        for level in range(len(fused) - 2, -1, -1):
+            fused[level] = self.merge[level](
+                torch.cat([_enlarged(fused[level + 1], 2.0), fused[level]], dim=1)
+            )
+        return fused
 
     def forward(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         """float RGB 0..1 [N, 3, H, W], twice -> logits [N, H, W]."""
-        count = before.shape[0]
-        both = self.encode(torch.cat([before, after]))
-        fused = [
-            layer(torch.cat([(f[:count] - f[count:]).abs(), f[:count] + f[count:]], dim=1))
-            for layer, f in zip(self.fuse, both, strict=True)
-        ]
-        state = fused[-1]
-        for level in range(len(fused) - 2, -1, -1):
-            state = nn.functional.interpolate(state, scale_factor=2.0, mode="bilinear", align_corners=False)
-            state = self.merge[level](torch.cat([state, fused[level]], dim=1))
-        logits = self.head(state)
-        return nn.functional.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False)[:, 0]
+        return self._pixels(self.decode(before, after)[0])
+
+    def answers(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
+        """The logits of `forward`, then those at strides 4 and 8, [N, H / 4, W / 4] …: what the loss looks at."""
+        states = self.decode(before, after)
+        sides = [layer(states[level])[:, 0] for level, layer in zip(_SIDE_LEVELS, self.sides, strict=True)]
+        return [self._pixels(states[0]), *sides]
+
+    def _pixels(self, state: torch.Tensor) -> torch.Tensor:
+        return nn.functional.pixel_shuffle(self.head(state), 2)[:, 0]
+
+
+def _enlarged(state: torch.Tensor, times: float) -> torch.Tensor:
+    return nn.functional.interpolate(state, scale_factor=times, mode="bilinear", align_corners=False)
 
 
 class ChangeGraph(nn.Module):
@@ -113,10 +125,24 @@ class ChangeGraph(nn.Module):
         return torch.sigmoid(self.net(*pictures))
 
 
-def loss(logits: torch.Tensor, changed: torch.Tensor, positive_weight: float) -> torch.Tensor:
-    """Binary cross entropy with weighted positives, plus Dice over the batch."""
+def loss(
+    answers: Sequence[torch.Tensor], changed: torch.Tensor, positive_weight: float, side_weight: float
+) -> torch.Tensor:
+    """Binary cross entropy with weighted positives plus Dice over the batch; side answers weigh less.
+
+    Args:
+        answers: of `ChangeNet.answers`; a coarse cell is to say which share of it changed.
+        changed: 0 or 1, float [N, H, W].
+        positive_weight: of changed pixels against others.
+        side_weight: of each side answer against the first.
+    """
+    total = torch.zeros(())
     weight = torch.tensor(positive_weight)
-    entropy = nn.functional.binary_cross_entropy_with_logits(logits, changed, pos_weight=weight)
-    chance = torch.sigmoid(logits)
-    dice = 1 - (2 * (chance * changed).sum() + 1) / (chance.sum() + changed.sum() + 1)
-    return entropy + dice
+    for number, logits in enumerate(answers):
+        logits = logits.float()
+        share = nn.functional.avg_pool2d(changed[:, None], changed.shape[-1] // logits.shape[-1])[:, 0]
+        entropy = nn.functional.binary_cross_entropy_with_logits(logits, share, pos_weight=weight)
+        chance = torch.sigmoid(logits)
+        dice = 1 - (2 * (chance * share).sum() + 1) / (chance.sum() + share.sum() + 1)
+        total = total + (entropy + dice) * (side_weight if number else 1.0)
+    return total

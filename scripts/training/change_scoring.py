@@ -1,39 +1,123 @@
-"""Judging a change detector: pixel precision, recall and F1, pooled over pictures."""
+"""Judging a change detector: pixel precision, recall and F1, pooled over pictures, of the patches it would report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from huoyan.perception import regions
+from training import bootstrap
 from training.change_data import Pair
 
 Floats = npt.NDArray[np.float32]
+# As `huoyan.perception.change` does: smaller patches are specks.
+_LEAST = 9
+_COARSE_M = 2.0
+_STEPS = tuple(round(0.05 * n, 2) for n in range(3, 20))
 
 
-def measure(chances: Sequence[Floats], pairs: Sequence[Pair], threshold: float) -> dict[str, Any]:
-    """Pixel precision, recall and F1 pooled over all pairs, and by source and ground sampling distance."""
-    groups: dict[str, npt.NDArray[np.int64]] = {}
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a change model works: pixels above `threshold` form patches, those without a pixel of `peak` go."""
+
+    threshold: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one pair, in pixels: marked and changed, marked, changed."""
+
+    both: int
+    marked: int
+    changed: int
+
+
+def f1(counts: Sequence[Counts]) -> float:
+    """Pooled over pairs; 1 where nothing changed and nothing was marked."""
+    both, marked, changed = (sum(getattr(c, name) for c in counts) for name in ("both", "marked", "changed"))
+    return 2 * both / (marked + changed) if marked + changed else 1.0
+
+
+def count(chance: Floats, changed: npt.NDArray[np.bool_], threshold: float) -> dict[float, Counts]:
+    """Counts of one pair by peak, for every peak from the threshold up."""
+    found = regions.find(chance >= threshold, chance, _LEAST)
+    rows = [
+        (
+            float(chance[r.window][r.inside].max()),
+            int((changed[r.window] & r.inside).sum()),
+            r.pixels,
+        )
+        for r in found
+    ]
+    real = int(changed.sum())
+    table = {}
+    for peak in (step for step in _STEPS if step >= threshold):
+        kept = [row for row in rows if row[0] >= peak]
+        table[peak] = Counts(sum(row[1] for row in kept), sum(row[2] for row in kept), real)
+    return table
+
+
+def measure(chances: Sequence[Floats], pairs: Sequence[Pair], point: Point) -> dict[str, Any]:
+    """Figures pooled over all pairs, over coarse and fine ones, and by source; intervals by drawing pairs again."""
+    groups: dict[str, list[Counts]] = {}
     for chance, pair in zip(chances, pairs, strict=True):
-        seen = chance >= threshold
-        counts = np.array([(seen & pair.changed).sum(), seen.sum(), pair.changed.sum()], dtype=np.int64)
-        for name in ("all", f"{pair.source} {pair.gsd_m:g} m"):
-            groups[name] = groups.get(name, np.zeros(3, dtype=np.int64)) + counts
-    return {
-        name: {
-            "precision": round(hit / max(shown, 1), 3),
-            "recall": round(hit / max(real, 1), 3),
-            "f1": round(2 * hit / max(shown + real, 1), 3),
+        counts = count(chance, pair.changed, point.threshold)[point.peak]
+        for name in ("all", _grain(pair), f"{pair.source} {pair.gsd_m:g} m"):
+            groups.setdefault(name, []).append(counts)
+    return {name: _figures(counts) for name, counts in groups.items()}
+
+
+def _grain(pair: Pair) -> str:
+    return "coarse" if pair.gsd_m >= _COARSE_M else "fine"
+
+
+def _figures(counts: Sequence[Counts]) -> dict[str, Any]:
+    both, marked, changed = (sum(getattr(c, name) for c in counts) for name in ("both", "marked", "changed"))
+    quiet = [c for c in counts if not c.changed]
+    figures: dict[str, Any] = {"pairs": len(counts)}
+    if changed:
+        low, high = bootstrap.interval(counts, f1)
+        figures |= {
+            "precision": round(both / max(marked, 1), 3),
+            "recall": round(both / changed, 3),
+            "f1": round(f1(counts), 3),
+            "f1_interval": [round(low, 3), round(high, 3)],
         }
-        for name, (hit, shown, real) in ((n, c.tolist()) for n, c in groups.items())
-    }
+    return figures | {"quiet": len(quiet), "quiet_marked": sum(c.marked > 0 for c in quiet)}
 
 
-def choose(chances: Sequence[Floats], pairs: Sequence[Pair]) -> tuple[float, dict[str, Any]]:
-    """The threshold of the best pooled F1, and the figures there."""
-    steps = [round(0.1 + 0.05 * n, 2) for n in range(17)]
-    tables = {step: measure(chances, pairs, step) for step in steps}
-    best = max(steps, key=lambda step: tables[step]["all"]["f1"])
-    return best, tables[best]
+def choose(
+    chances: Sequence[Floats], pairs: Sequence[Pair], most_quiet: float
+) -> tuple[Point, dict[str, Any]]:
+    """The working point of the best F1, and the figures there.
+
+    Args:
+        chances: probability of change of each pair, [H, W].
+        pairs: what they are of.
+        most_quiet: share of the pairs without change in which something may be marked. Where no point keeps
+            to it, the one that marks the fewest is taken.
+
+    Returns:
+        The point, and what `measure` gives there. F1 is the mean of coarse and fine pairs: one kind does not
+        drown the other.
+    """
+    tables: dict[Point, dict[str, list[Counts]]] = {}
+    for threshold in _STEPS:
+        for chance, pair in zip(chances, pairs, strict=True):
+            for peak, counts in count(chance, pair.changed, threshold).items():
+                table = tables.setdefault(Point(threshold, peak), {})
+                table.setdefault(_grain(pair), []).append(counts)
+
+    def worth(point: Point) -> tuple[float, float]:
+        counts = [c for group in tables[point].values() for c in group]
+        quiet = [c.marked > 0 for c in counts if not c.changed]
+        excess = max(0.0, (sum(quiet) / len(quiet) if quiet else 0.0) - most_quiet)
+        return -excess, float(np.mean([f1(group) for group in tables[point].values()]))
+
+    best = max(tables, key=worth)
+    return best, measure(chances, pairs, best)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training import change_data, change_scoring
+from training import change_augment, change_data, change_scoring
 from training.change_data import Pair
 
 
@@ -22,13 +22,23 @@ def pair(gsd_m: float = 0.5, share: float = 1.0) -> Pair:
     changed[100:160, 120:180] = True
     after = ground.copy()
     after[changed] = 250
-    return Pair("t_1", "t", "train", gsd_m, share, ground, after, changed)
+    return Pair("t_1", "t", "train", "new_building", gsd_m, share, ground, after, changed)
+
+
+# What is put in from elsewhere is tested for itself.
+PLAIN = {"crop": 128, "crops_on_change": 1.0, "borrowed": 0.0, "roofs": 0.0, "same": 0.0}
+
+
+def augmented(
+    settings: dict[str, float], seed: int
+) -> tuple[change_data.Image, change_data.Image, change_data.Mask]:
+    lender = change_augment.Lender([pair()])
+    return change_augment.augment(pair(), settings, (0.5, 2.5), lender, random.Random(seed))
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_label_and_house_stay_together(seed: int) -> None:
-    rng = random.Random(seed)
-    before, after, changed = change_data.augment(pair(), 128, 1.0, (0.5, 2.5), rng)
+    before, after, changed = augmented(PLAIN, seed)
     assert before.shape == after.shape == (128, 128, 3) and changed.shape == (128, 128)
     assert changed.any()
     difference = np.abs(before.astype(int) - after.astype(int)).mean(axis=2)
@@ -39,8 +49,41 @@ def test_label_and_house_stay_together(seed: int) -> None:
 
 
 def test_augmentation_is_repeatable() -> None:
-    one, other = (change_data.augment(pair(), 128, 0.5, (0.5, 2.5), random.Random(3)) for _ in range(2))
-    assert all((a == b).all() for a, b in zip(one, other, strict=True))
+    settings = {**PLAIN, "borrowed": 0.5, "roofs": 0.5, "same": 0.2}
+    for seed in range(5):
+        one, other = (augmented(settings, seed) for _ in range(2))
+        assert all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+def test_a_date_shown_twice_has_no_change() -> None:
+    assert not any(augmented({**PLAIN, "same": 1.0}, seed)[2].any() for seed in range(4))
+
+
+@pytest.mark.parametrize("what", ["borrowed", "roofs"])
+def test_changes_from_elsewhere_come_with_their_label(what: str) -> None:
+    quiet = replace(pair(), after=pair().before, changed=np.zeros((256, 256), dtype=bool))
+    lender = change_augment.Lender([pair()])
+    changes = 0
+    for seed in range(20):
+        settings = {**PLAIN, what: 1.0}
+        parts = change_augment.augment(quiet, settings, (0.5, 2.5), lender, random.Random(seed))
+        inside = cv2.erode(parts[2].astype(np.uint8), np.ones((9, 9))) > 0
+        if inside.sum() > 50:
+            changes += 1
+            # Another light moves both dates as a whole: what changed moved by another amount than the rest.
+            difference = (parts[1].astype(int) - parts[0].astype(int)).mean(axis=2)
+            outside = cv2.dilate(parts[2].astype(np.uint8), np.ones((9, 9))) == 0
+            assert abs(difference[inside].mean() - np.median(difference[outside])) > 20
+    assert changes >= 8
+
+
+def test_coarse_pairs_get_no_roofs_and_only_coarse_changes() -> None:
+    rng = random.Random(0)
+    lender = change_augment.Lender([pair(), replace(pair(2.5), name="coarse")])
+    assert lender.roof(2.5, rng) is None and lender.roof(0.5, rng) is not None
+    coarse, fine = lender.pair(2.5, rng), lender.pair(0.5, rng)
+    assert coarse is not None and coarse.name == "coarse"
+    assert fine is not None and fine.name == "t_1"
 
 
 def test_an_epoch_shows_pairs_as_often_as_their_share() -> None:
@@ -53,18 +96,45 @@ def test_an_epoch_shows_pairs_as_often_as_their_share() -> None:
 def test_figures_are_pooled_over_pixels() -> None:
     one = pair()
     hit = one.changed.astype(np.float32)
-    numbers = change_scoring.measure([hit, np.zeros_like(hit)], [one, replace(one, gsd_m=2.5)], 0.5)
-    assert numbers["all"] == {"precision": 1.0, "recall": 0.5, "f1": 0.667}
-    assert numbers["t 0.5 m"]["f1"] == 1.0
-    assert numbers["t 2.5 m"]["f1"] == 0.0
+    empty = np.zeros_like(hit)
+    quiet = replace(one, changed=np.zeros_like(one.changed))
+    numbers = change_scoring.measure(
+        [hit, empty, hit, empty], [one, replace(one, gsd_m=2.5), quiet, quiet], change_scoring.Point(0.5, 0.5)
+    )
+    assert numbers["coarse"]["f1"] == 0.0
+    assert numbers["fine"]["precision"] == 0.5
+    assert numbers["fine"]["recall"] == 1.0
+    assert numbers["fine"]["f1"] == 0.667
+    assert numbers["all"]["pairs"] == 4
+    assert (numbers["all"]["quiet"], numbers["all"]["quiet_marked"]) == (2, 1)
+    low, high = numbers["fine"]["f1_interval"]
+    assert low < 0.667 < high
 
 
-def test_the_threshold_of_the_best_f1_is_chosen() -> None:
+def test_the_best_point_tells_sure_patches_from_doubtful_ones() -> None:
     one = pair()
-    chance = np.where(one.changed, 0.63, 0.42).astype(np.float32)
-    threshold, numbers = change_scoring.choose([chance], [one])
-    assert threshold == pytest.approx(0.45)
+    chance = np.where(one.changed, 0.43, 0.02).astype(np.float32)
+    chance[110:120, 130:140] = 0.87
+    quiet = replace(one, changed=np.zeros_like(one.changed))
+    doubt = np.full_like(chance, 0.02)
+    doubt[20:40, 20:40] = 0.52
+    point, numbers = change_scoring.choose([chance, doubt], [one, quiet], 0.0)
+    assert point.threshold <= 0.4
+    assert 0.55 <= point.peak <= 0.85
     assert numbers["all"]["f1"] == 1.0
+    assert numbers["all"]["quiet_marked"] == 0
+
+
+def test_pairs_that_must_stay_quiet_outweigh_the_figure() -> None:
+    one = pair()
+    chance = np.where(one.changed, 0.61, 0.0).astype(np.float32)
+    quiet = replace(one, changed=np.zeros_like(one.changed))
+    loud = np.where(one.changed, 0.76, 0.0).astype(np.float32)
+    point, numbers = change_scoring.choose([chance, loud], [one, quiet], 0.0)
+    assert numbers["all"]["quiet_marked"] == 0
+    point, numbers = change_scoring.choose([chance, loud], [one, quiet], 1.0)
+    assert point.peak <= 0.6
+    assert numbers["all"]["recall"] == 1.0
 
 
 def test_places_are_held_back_by_row_and_scene(tmp_path: Path) -> None:
@@ -85,5 +155,7 @@ def test_places_are_held_back_by_row_and_scene(tmp_path: Path) -> None:
         "left_out": ["z"],
     }
     pairs = change_data.collect({"sets": [entry], "tests": []}, tmp_path)
+    more = change_data.collect({"sets": [], "tests": [], "more": entry}, tmp_path, [tmp_path / "set"])
+    assert [(p.name, p.split) for p in more] == [(p.name, p.split) for p in pairs]
     assert {p.name: p.split for p in pairs} == {"x_1": "train", "x_2": "val", "y_1": "val"}
     assert {p.gsd_m for p in pairs} == {2.5}
