@@ -56,7 +56,11 @@ def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence
     The crops of a picture depend on the seed and its name only.
     """
     kept = args.work / "crops.pt"
-    key = [config["long_side"], config["train"]["seed"], [(p.path.name, p.labels, p.crops) for p in pictures]]
+    key = [
+        config["long_side"],
+        config["train"]["seed"],
+        [[p.path.name, p.labels, p.crops, p.plumes] for p in pictures],
+    ]
     if kept.is_file():
         saved = torch.load(kept, weights_only=True)
         if saved["key"] == key:
@@ -68,7 +72,8 @@ def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence
         image = dust_data.read(picture.path)
         size = canvas(image.shape[0], image.shape[1], config["long_side"])
         rng = random.Random(f"{config['train']['seed']} {picture.path.name}")
-        crops = [dust_data.augment(picture, image, size, rng) for _ in range(picture.crops)]
+        count = picture.crops + picture.plumes
+        crops = [dust_data.augment(picture, image, size, rng, i >= picture.crops) for i in range(count)]
         features = early(np.stack([crop for crop, _, _ in crops]))
         cells = (size[0] // STRIDE, size[1] // STRIDE)
         for feature, (_, labels, boxes) in zip(features, crops, strict=True):
@@ -218,9 +223,9 @@ def _batches(
 
 def _weights(pictures: Sequence[Picture], chosen: npt.NDArray[np.bool_]) -> list[float]:
     """Of a crop of each picture: a picture counts the same however often it was cut, dust as much as no dust."""
-    single = np.array([p.weight / p.crops for p in pictures])
+    crops = np.array([p.crops + p.plumes for p in pictures])
+    single = np.array([p.weight for p in pictures]) / crops
     dusty = np.array([p.labels[0] == 1 for p in pictures])
-    crops = np.array([p.crops for p in pictures])
     total = (single * crops)[chosen]
     share = total[dusty[chosen]].sum() / total.sum()
     # Half way to even: dust is rare, but a false alarm costs as much as a miss.
@@ -245,7 +250,8 @@ def validate(config: dict[str, Any], args: argparse.Namespace) -> None:
         chosen[held] = False
         net = fit(config, args, crops, pictures, chosen)
         result[held] = scores(net, [features[i] for i in held])
-        say(f"fold {number}: {len(held)} pictures judged")
+        mine = np.array([pictures[i].labels[0] == 1 for i in held])
+        say(f"fold {number}: {dust_scoring.figures(result[held][:, 0], mine, 0.5)} at 0.5")
     np.savez(args.work / "held_back.npz", names=[str(p.path) for p in pictures], scores=result)
     threshold, numbers = measure(config, pictures, result)
     say(f"threshold {threshold:.3f}")

@@ -19,9 +19,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from training import plume
 from training.degrade import degrade
 
 CLASSES = ("dust", "smoke", "haze")
+# Share of crops in clear air that are shown in fog: fog comes over every kind of place.
+_FOG = 0.12
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 Label = float | None
 Pixels = npt.NDArray[np.uint8]
@@ -43,6 +46,8 @@ class Picture:
     weight: float = 1.0
     crops: int = 1
     """How many augmented crops of it are trained on."""
+    plumes: int = 0
+    """How many further crops get a painted plume."""
     part: str = ""
     """Under which name it is judged."""
 
@@ -77,6 +82,7 @@ def collect(config: Mapping[str, Any], data: Path) -> list[Picture]:
                     boxes,
                     float(entry.get("weight", 1.0)),
                     config["train"]["crops_of_dust"] if labels.get("dust") == 1 else entry.get("crops", 1),
+                    0 if labels.get("dust") == 1 else entry.get("plumes", 0),
                     entry.get("part", ""),
                 )
             )
@@ -126,7 +132,7 @@ def read(path: Path, longest: int = 720) -> Pixels:
 
 
 def augment(
-    picture: Picture, image: Pixels, size: tuple[int, int], rng: random.Random
+    picture: Picture, image: Pixels, size: tuple[int, int], rng: random.Random, painted: bool = False
 ) -> tuple[Pixels, tuple[Label, ...], dict[str, tuple[Box, ...]]]:
     """A random crop with its own labels.
 
@@ -135,6 +141,7 @@ def augment(
         image: its pixels.
         size: height and width to return.
         rng: source of chance.
+        painted: paint a plume into it. Some others, without dust and smoke, get fog.
 
     Returns:
         uint8 [height, width, 3], labels, and boxes as shares of the crop. A class whose place is unknown is
@@ -154,7 +161,14 @@ def augment(
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
         boxes = {k: tuple((1 - b[2], b[1], 1 - b[0], b[3]) for b in v) for k, v in boxes.items()}
-    return _light(np.ascontiguousarray(crop), rng), labels, boxes
+    crop = np.ascontiguousarray(crop)
+    if painted:
+        crop, box = plume.dust(crop, rng)
+        labels, boxes = (1.0, *labels[1:]), {**boxes, "dust": (box,)}
+    elif labels[0] == 0 and labels[1] == 0 and labels[2] != 1 and rng.random() < _FOG:
+        crop = plume.fog(crop, rng)
+        labels = (0.0, 0.0, 1.0)
+    return _light(crop, rng), labels, boxes
 
 
 def target_map(boxes: Mapping[str, Sequence[Box]], labels: Sequence[Label], cells: tuple[int, int]) -> Floats:
