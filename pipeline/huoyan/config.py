@@ -135,6 +135,9 @@ class Models(Strict):
     site: str | None = "site-n"
     street: str | None = "street-n"
     change: str | None = "change-s"
+    plates: str | None = None
+    """Reads the plates of the vehicles that a register knows; null: plates come from captions only."""
+    plate_corners: str = "plate-corners"
     second_look: bool = True
     tile: Annotated[int, Field(ge=0)] = 0
     """Side of the tiles in which large frames are looked at; 0 decides by frame size and kind."""

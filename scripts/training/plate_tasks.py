@@ -251,7 +251,7 @@ class Corners:
     def export(self, net: torch.nn.Module, target: Path) -> tuple[float, Figures]:
         side = self.settings["side"]
         axes = {0: "n", 1: "cells"}
-        sizes = ((side, side), (side // 32 * 16, side), (96, 160))
+        sizes = ((side, side), (64, side), (96, 160))
         worst = export.write(plate_corner_net.CornerGraph(net), ("images",), "plates", axes, target, sizes)
         rows = self._match(net, self._views())
         threshold, _ = _best_f1(rows)

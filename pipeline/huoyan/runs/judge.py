@@ -128,7 +128,8 @@ class Judge:
         )
         for note in pictures.notes:
             share.note(note)
-        used = {str(item.detection.attributes.get("model", "")) for item in revision.finding.evidence}
+        seen_by = [item.detection.attributes for item in revision.finding.evidence]
+        used = {str(about.get(key, "")) for about in seen_by for key in ("model", "text_from")}
         return alerts.build(
             revision,
             scene_names=rules.names,

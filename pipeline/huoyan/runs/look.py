@@ -15,7 +15,9 @@ from huoyan.perception import quality, second_look, tiling
 from huoyan.perception.change import ChangeDetector
 from huoyan.perception.detector import Detector
 from huoyan.perception.tracker import Tracker
+from huoyan.perception.vehicle_plates import READING, VehiclePlates
 from huoyan.records import (
+    Box,
     Detection,
     Frame,
     Ground,
@@ -56,6 +58,10 @@ class LookSettings:
     second_look: bool = True
     tile: int = 0
     threads: int = 1
+    plates: tuple[str, str] | None = None
+    """Models that read plates and find them; None: no plate is read."""
+    plate_labels: frozenset[str] = frozenset()
+    """The vehicles whose plates are compared with a register; those of others are never read."""
     keep_uncertain: bool = False
     """Also give what stays below its threshold after the second look, marked `uncertain` (for explanations)."""
 
@@ -70,6 +76,11 @@ class Eyes:
         self.detectors = [Detector(name, folder=folder, threads=threads) for name in settings.detectors]
         self.change = (
             ChangeDetector(settings.change, folder=folder, threads=threads) if settings.change else None
+        )
+        self.plates = (
+            VehiclePlates(settings.plate_labels, *settings.plates, folder=folder, threads=threads)
+            if settings.plates and settings.plate_labels
+            else None
         )
 
     def look(self, frame: Frame, tracker: Tracker | None = None) -> Observations | Skip:
@@ -95,6 +106,8 @@ class Eyes:
             night = False
         else:
             found = self._things(frame, image)
+            if self.plates is not None:
+                found = self.plates.on(image, found)
             night = quality.is_night(image)
         inferred = time.process_time()
         found = _with_captions(found, frame)
@@ -137,7 +150,8 @@ class Eyes:
         if before is None or self.change is None:
             return []
         gsd = frame.ground.gsd_m if isinstance(frame.ground, RasterGrid) else None
-        return self.change.detect(before, after, gsd)
+        found = self.change.detect(before, after, gsd)
+        return found if frame.core is None else [d for d in found if _centre_inside(d.box, frame.core)]
 
     def _ground(self, frame: Frame) -> Ground:
         if frame.ref.kind == "camera":
@@ -161,6 +175,11 @@ def look_unit(eyes: Eyes, unit: Unit, done: frozenset[str] = frozenset()) -> Ite
         if frame.sequence is not None and tracker is None:
             tracker = Tracker()
         yield eyes.look(frame, tracker)
+
+
+def _centre_inside(box: Box, core: Box) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return core[0] <= x < core[2] and core[1] <= y < core[3]
 
 
 def _marked(detection: Detection, detector: Detector) -> Detection:
@@ -191,7 +210,8 @@ def _with_captions(found: list[Detection], frame: Frame) -> list[Detection]:
         best, index = max(overlaps, default=(0.0, -1))
         if best >= 0.3:
             seen = found[index]
-            found[index] = replace(seen, text=caption.text, attributes={**seen.attributes, **attributes})
+            kept = {key: value for key, value in seen.attributes.items() if key not in READING}
+            found[index] = replace(seen, text=caption.text, attributes={**kept, **attributes})
         else:
             found.append(Detection(caption.label, 1.0, caption.box, text=caption.text, attributes=attributes))
     return found

@@ -89,7 +89,7 @@ def load_rules(loaded: LoadedConfig, only: Sequence[str] = ()) -> Rules:
 
 
 def _model_refs(settings: LookSettings) -> dict[str, ModelRef]:
-    names = [*settings.detectors, *([settings.change] if settings.change else [])]
+    names = [*settings.detectors, *([settings.change] if settings.change else []), *(settings.plates or ())]
     cards = [models.load(name, settings.models_folder).card for name in names]
     return {card.name: ModelRef(name=card.name, version=card.version, sha256=card.sha256) for card in cards}
 
@@ -104,6 +104,8 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         for name in (chosen.site, chosen.street)
         if name and wanted & set(models.load(name, folder).card.classes)
     )
+    # Without a register there is nothing to compare a plate with: then none is read.
+    compared = rules.plate_labels if loaded.config.registry.vehicles else frozenset()
     return LookSettings(
         detectors=detectors,
         change=chosen.change if "change" in wanted else None,
@@ -115,6 +117,8 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         second_look=chosen.second_look,
         tile=chosen.tile,
         threads=chosen.threads or threads,
+        plates=(chosen.plates, chosen.plate_corners) if compared and chosen.plates else None,
+        plate_labels=compared,
     )
 
 

@@ -50,6 +50,11 @@ class Rules:
         return frozenset(self.by_label)
 
     @property
+    def plate_labels(self) -> frozenset[str]:
+        """The vehicles whose plates some scene compares with the register."""
+        return frozenset(term.label for a in self.alternatives if a.rule.vehicle for term in a.evidence.terms)
+
+    @property
     def names(self) -> dict[str, tuple[str, str]]:
         """Chinese and English name by scene id."""
         return {name: (rule.zh, rule.en) for name, rule in self.scenes.items()}

@@ -1,0 +1,115 @@
+"""Rendered plates: every kind, the same from the same seed, characters where they are said to be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from huoyan.perception import plate_grammar as grammar
+from training import plate_data, plate_render, plate_scenes
+
+
+@pytest.fixture(scope="module")
+def press(shared_data: Path) -> plate_render.Press:
+    return plate_render.Press(shared_data / "plates" / "templates")
+
+
+@pytest.mark.parametrize("kind", grammar.NAMES)
+def test_every_kind_is_drawn_as_the_grammar_allows(press: plate_render.Press, kind: str) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        plate = press.plate(kind, rng)
+        assert grammar.matches(plate.text, kind)
+        count = len(plate.text)
+        assert np.isfinite(plate.centres[:count]).all() and np.isnan(plate.centres[count:]).all()
+        assert ((plate.centres[:count] > 0) & (plate.centres[:count] < 1)).all()
+        wide = plate.image.shape[1] / plate.image.shape[0]
+        assert wide == pytest.approx(2.0 if plate.image.shape[0] > 100 else 3.2, abs=0.25)
+
+
+def test_the_same_seed_gives_the_same_pictures(press: plate_render.Press) -> None:
+    def drawn(seed: int) -> list[bytes]:
+        rng = np.random.default_rng(seed)
+        pictures = []
+        for kind in grammar.NAMES:
+            cut = plate_render.crop(press.plate(kind, rng), rng)
+            pictures.append(plate_render.weather(cut.image, rng).tobytes())
+        return pictures
+
+    assert drawn(5) == drawn(5)
+    assert drawn(5) != drawn(6)
+
+
+def test_characters_are_where_they_are_said_to_be(press: plate_render.Press) -> None:
+    """Two plates that differ in one character differ round its centre only, in the plate and in the cut."""
+    for slot, (one, other) in enumerate(
+        (("浙A12345", "苏A12345"), ("浙A12345", "浙K12345"), ("浙A12345", "浙A82345"))
+    ):
+        cuts = []
+        for text in (one, other):
+            rng = np.random.default_rng(3)
+            cuts.append(plate_render.crop(press.plate("yellow_double", rng, text), rng))
+        change = np.abs(cuts[0].image.astype(int) - cuts[1].image).max(axis=2)
+        rows, columns = np.nonzero(change > 0.5 * change.max())
+        height, width = change.shape
+        found = (columns.mean() / width, rows.mean() / height)
+        assert found == pytest.approx(tuple(cuts[0].centres[slot]), abs=0.07)
+
+
+def test_provinces_are_balanced(press: plate_render.Press) -> None:
+    rng = np.random.default_rng(0)
+    seen = Counter(press.text("yellow_double", rng)[0] for _ in range(3100))
+    assert set(seen) == set(grammar.PROVINCES)
+    assert min(seen.values()) > 60 and max(seen.values()) < 140
+
+
+def test_weather_gets_worse_with_its_strength(press: plate_render.Press) -> None:
+    rng = np.random.default_rng(2)
+    image = press.plate("blue", rng).image
+    errors = {
+        strength: np.mean(
+            [
+                np.abs(plate_render.weather(image, rng, strength, enlarge=False).astype(int) - image).mean()
+                for _ in range(40)
+            ]
+        )
+        for strength in (0.1, 1.0)
+    }
+    assert errors[1.0] > 1.5 * errors[0.1]
+
+
+def test_one_plate_is_on_one_side() -> None:
+    texts = [f"浙A{number:05d}" for number in range(4000)]
+    held = [text for text in texts if plate_data.is_held_back(text, 8)]
+    assert len(held) == pytest.approx(500, abs=90)
+    assert held == [text for text in texts if plate_data.is_held_back(text, 8)]
+
+
+def test_a_label_that_is_no_plate_is_named(tmp_path: Path) -> None:
+    (tmp_path / "own" / "crops").mkdir(parents=True)
+    (tmp_path / "own" / "labels.csv").write_text(
+        "file,text,colour,type\na.png,XYZ,blue,blue\n", encoding="utf-8"
+    )
+    config = {"crops": ["own"], "held_back_one_in": {"default": 8}}
+    with pytest.raises(ValueError, match=r"labels\.csv:2: no blue plate reads 'XYZ'"):
+        plate_data.collect(config, tmp_path)
+
+
+def test_corners_stay_on_the_plate_through_cuts() -> None:
+    """A yellow quadrilateral in a picture: each view's corners enclose what is yellow in it."""
+    image = np.full((400, 600, 3), 60, np.uint8)
+    quad = np.array([[300, 200], [400, 220], [396, 260], [298, 238]], np.float32)
+    cv2.fillPoly(image, [quad.astype(np.int32)], (255, 200, 0))
+    scene = plate_scenes.Scene("a", image, quad[None], ("浙A12345",), ("yellow_single",), True)
+    views = plate_scenes.views(scene, 224)
+    assert len(views) == 2
+    for view in views:
+        assert len(view.quads) == 1
+        mask = np.zeros((224, 224), np.uint8)
+        cv2.fillPoly(mask, [np.round(view.quads[0]).astype(np.int32)], 1)
+        yellow = (view.image[..., 0] > 160).astype(np.uint8)
+        assert (mask & yellow).sum() / (mask | yellow).sum() > 0.85
