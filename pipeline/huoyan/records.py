@@ -154,6 +154,8 @@ class Frame:
     sequence: str | None = None
     """Frames of one video share it (they can be tracked); None for stills."""
     captions: tuple[Caption, ...] = ()
+    core: Box | None = None
+    """Of windows that overlap, the part that this one answers for: what has its centre outside is a neighbour's."""
     notes: tuple[str, ...] = ()
     """What a user should know of this frame (time only from mtime, pair shifted by 1.4 px, ...)."""
 

@@ -182,6 +182,11 @@ def _centre_inside(box: Box, core: Box) -> bool:
     return core[0] <= x < core[2] and core[1] <= y < core[3]
 
 
+def _centre_inside(box: Box, core: Box) -> bool:
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return core[0] <= x < core[2] and core[1] <= y < core[3]
+
+
 def _marked(detection: Detection, detector: Detector) -> Detection:
     if detection.score >= detector.thresholds[detection.label]:
         return detection

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from rasterio.warp import transform as warp_points
 
 from huoyan.errors import GeoreferenceError, SourceError, UnreadableFile
-from huoyan.records import Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
+from huoyan.records import Box, Frame, FrameRef, Ground, Image, Kind, Skip, TimeFrom, Unplaced, frame_id
 from huoyan.sources import affines, handles, raster, registration
 from huoyan.sources.raster import RasterInfo, RasterWindow
 from huoyan.sources.registration import Shift
@@ -50,6 +51,8 @@ class WindowUnit:
     shift: tuple[float, float] = (0.0, 0.0)
     """(x, y) pixels by which the earlier date lay off and is moved back."""
     notes: tuple[str, ...] = ()
+    core: Box | None = None
+    """See `Frame.core`."""
 
     @property
     def frame_id(self) -> str:
@@ -95,6 +98,7 @@ class WindowUnit:
             partial(_same, now),
             None if before is None else partial(_same, before),
             self._ground(),
+            core=self.core,
             notes=self.notes,
         )
 
@@ -170,6 +174,7 @@ def units_of_pair(
     """The windows of a pair; what was corrected is said in their notes. `layout` is (side, overlap)."""
     said = (pair.shift.words, *notes)
     shift = pair.shift.correction
+    found = windows(pair.overlap, *layout)
     return [
         WindowUnit(
             pair.after.path,
@@ -183,8 +188,9 @@ def units_of_pair(
             pair.before,
             shift,
             said,
+            core,
         )
-        for index, window in enumerate(windows(pair.overlap, *layout))
+        for index, (window, core) in enumerate(zip(found, cores(found), strict=True))
     ]
 
 
@@ -213,6 +219,28 @@ def windows(area: RasterWindow, side: int, shared: int) -> list[RasterWindow]:
         for r, h in _pieces(row, height, side, shared)
         for c, w in _pieces(col, width, side, shared)
     ]
+
+
+def cores(found: Sequence[RasterWindow]) -> list[Box]:
+    """The core of each of `windows`, in pixels of that window: neighbours' meet amid what they share.
+
+    A change that one window shows whole so comes out once: either window puts the centre of what it sees of it
+    on the same side of the line. Only what reaches across all that two windows share comes out twice, in pieces.
+    """
+    across = _halves({(col, width) for col, _, width, _ in found})
+    down = _halves({(row, height) for _, row, _, height in found})
+    return [(across[col][0], down[row][0], across[col][1], down[row][1]) for col, row, _, _ in found]
+
+
+def _halves(pieces: set[tuple[int, int]]) -> dict[int, tuple[float, float]]:
+    """Start of each piece -> where its core begins and ends, counted from its start; outermost: at no end."""
+    ordered = sorted(pieces)
+    lines = [(one + length + other) / 2 for (one, length), (other, _) in pairwise(ordered)]
+    bounds = [-math.inf, *lines, math.inf]
+    return {
+        start: (low - start, high - start)
+        for (start, _), low, high in zip(ordered, bounds, bounds[1:], strict=False)
+    }
 
 
 def overlap_of(before: RasterInfo, after: RasterInfo) -> RasterWindow | None:

@@ -167,6 +167,14 @@ def test_changes_of_a_pair(eyes: Eyes) -> None:
     assert seen(eyes, Frame(one.ref, one.load, ground=grid)).items == ()
 
 
+def test_of_windows_that_share_a_change_one_reports_it(eyes: Eyes) -> None:
+    one = frame(((255, 255, 255), (100, 100, 160, 160)), kind="satellite")
+    before = picture([((5, 5, 5), (100, 100, 160, 160))])
+    for core, count in (((0, 0, 130, 240), 0), ((130, 0, 320, 240), 1), ((0, 0, 320, 131), 1), (None, 1)):
+        pair = Frame(one.ref, one.load, partial(given, before), core=core)
+        assert len(seen(eyes, pair).items) == count
+
+
 def test_a_video_is_tracked_and_stills_are_not(eyes: Eyes) -> None:
     class Unit:
         def __init__(self, sequence: str | None) -> None:
