@@ -15,6 +15,7 @@ A model is two files side by side, `<name>.onnx` and `<name>.card.yaml`:
     data: [site, machinery]
     licence: AGPL-3.0-only
     sha256: <64 hex digits of the ONNX file>
+    int8: {sha256: <64 hex digits of the ONNX file>}    # only where <name>.int8.onnx lies beside them
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from huoyan.errors import ModelError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 SUFFIX = ".card.yaml"
+INT8_SUFFIX = ".int8.onnx"
 
 
 class Input(Strict):
@@ -75,6 +77,14 @@ class SecondLook(Strict):
     second: Platt = Platt()
 
 
+class Int8(Strict):
+    """The eight-bit copy of a model, `<name>.int8.onnx` beside it."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    figures: dict[str, Any] = Field(default_factory=dict)
+    """Free: what it lost and gained when it was made."""
+
+
 class Card(Strict):
     """A model's card; see the module's docstring for an example."""
 
@@ -102,6 +112,8 @@ class Card(Strict):
     date: str = ""
     licence: Annotated[str, Field(min_length=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    int8: Int8 | None = None
+    """A copy that calculates in bytes: faster on CPUs that are made for it; see `runtimes`."""
 
     @field_validator("date", mode="before")
     @classmethod
@@ -133,8 +145,13 @@ class Card(Strict):
 
 
 def card_path(model: Path) -> Path:
-    """Where the card of the ONNX file `model` lies."""
-    return model.with_name(model.name.removesuffix(".onnx") + SUFFIX)
+    """Where the card of the ONNX file `model` lies; an eight-bit copy shares that of its model."""
+    return model.with_name(model.name.removesuffix(".onnx").removesuffix(".int8") + SUFFIX)
+
+
+def int8_path(model: Path) -> Path:
+    """Where the eight-bit copy of the ONNX file `model` would lie."""
+    return model.with_name(model.name.removesuffix(".onnx") + INT8_SUFFIX)
 
 
 def read(path: Path) -> Card:

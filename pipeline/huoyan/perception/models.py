@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from huoyan import share
 from huoyan.errors import ModelError
-from huoyan.perception import cards, onnx, plate_grammar, plate_shape
+from huoyan.perception import cards, onnx, plate_grammar, plate_shape, runtimes
 from huoyan.perception.cards import Card
+from huoyan.perception.runtimes import Choice, Wish
 from huoyan.records import Image
 
 
@@ -22,6 +23,8 @@ class Model:
 
     path: Path
     card: Card
+    exact: bool = False
+    """Whether the file itself was asked for, by its path: then no other precision takes its place."""
 
     @property
     def name(self) -> str:
@@ -53,21 +56,49 @@ def load(name_or_path: str | Path, folder: Path | None = None) -> Model:
     path = _find(name_or_path, folder)
     if not path.is_file():
         raise ModelError("no such model file", subject=str(path), code="unknown_model")
-    return Model(path, cards.read(cards.card_path(path)))
+    return Model(path, cards.read(cards.card_path(path)), exact=_is_path(name_or_path))
 
 
-def open_session(model: Model, threads: int = 1, providers: tuple[str, ...] | None = None) -> onnx.Session:
+def choose(model: Model, wish: Wish | None = None) -> Choice:
+    """The way to run a model here; one that was asked for by its path runs as that file.
+
+    Raises:
+        ModelError: the path is of an eight-bit copy that the card does not describe.
+    """
+    if not model.exact:
+        return runtimes.choose(model.path, model.card, wish)
+    if not model.path.name.endswith(cards.INT8_SUFFIX):
+        return Choice(model.path, model.card.sha256)
+    if model.card.int8 is None:
+        raise ModelError("its card describes no eight-bit copy", subject=str(model.path), code="no_int8")
+    return Choice(model.path, model.card.int8.sha256, precision="int8")
+
+
+def open_session(
+    model: Model, threads: int = 1, providers: tuple[str, ...] | None = None, choice: Choice | None = None
+) -> onnx.Session:
     """Load the model's file and check that it is the one its card describes.
+
+    Args:
+        model: what to load.
+        threads: threads inside one run; 0 takes all cores.
+        providers: ONNX Runtime execution providers. Where they are given, its float32 file runs on them.
+        choice: the way to run it; default `choose`.
 
     Raises:
         ModelError: the file is damaged, or its digest is not the card's.
+        MissingExtra: OpenVINO was asked for and is not installed.
     """
-    session = onnx.session(model.path, threads, providers)
-    if session.sha256 != model.card.sha256:
+    if choice is None:
+        choice = Choice(model.path, model.card.sha256) if providers else choose(model)
+    session = onnx.session(
+        choice.path, threads, providers, runtime=choice.runtime, precision=choice.precision
+    )
+    if session.sha256 != choice.sha256:
         raise ModelError(
             f"the file is not the one its card describes: sha256 {session.sha256[:12]}…, "
-            f"the card says {model.card.sha256[:12]}…",
-            subject=str(model.path),
+            f"the card says {choice.sha256[:12]}…",
+            subject=str(choice.path),
             hint="fetch model and card again, together",
             code="sha256",
         )
@@ -76,7 +107,7 @@ def open_session(model: Model, threads: int = 1, providers: tuple[str, ...] | No
 
 def list_models(folder: Path | None = None) -> list[Verification]:
     """Every model in the folder, by name; a card that cannot be read is a problem of its model, no error."""
-    return [_inspect(path) for path in sorted(_folder(folder).glob("*.onnx"))]
+    return [_inspect(path) for path in _files(_folder(folder))]
 
 
 def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification:
@@ -92,10 +123,15 @@ def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification
     if found.card is None:
         return found
     try:
-        session = open_session(Model(path, found.card))
+        model = Model(path, found.card, exact=True)
+        session = open_session(model)
         started = time.perf_counter()
         problems = _CHECKS[found.card.task](session, found.card)
         seconds = time.perf_counter() - started
+        small = cards.int8_path(path)
+        if found.card.int8 and small.is_file():
+            copy = open_session(replace(model, path=small))
+            problems += _CHECKS[found.card.task](copy, found.card)
         return Verification(found.name, path, (*found.problems, *problems), found.card, seconds)
     except ModelError as error:
         return Verification(found.name, path, (*found.problems, error.message), found.card)
@@ -211,28 +247,41 @@ def _blank(height: int, width: int) -> Image:
 
 
 def _inspect(path: Path) -> Verification:
-    name = path.name.removesuffix(".onnx")
+    name = path.name.removesuffix(".onnx").removesuffix(".int8")
     try:
         card = cards.read(cards.card_path(path))
     except ModelError as error:
         return Verification(name, path, (error.message,))
-    problems = () if card.name == name else (f"the file is called {name}, its card {card.name}",)
-    return Verification(name, path, problems, card)
+    problems = [] if card.name == name else [f"the file is called {name}, its card {card.name}"]
+    small = cards.int8_path(path.with_name(f"{name}.onnx"))
+    if small.is_file() != (card.int8 is not None):
+        what = "lies beside it, but its card does not describe it" if card.int8 is None else "is missing"
+        problems.append(f"its eight-bit copy {small.name} {what}")
+    return Verification(name, path, tuple(problems), card)
 
 
 def _folder(folder: Path | None) -> Path:
     return folder if folder is not None else share.folder("models")
 
 
-def _find(name_or_path: str | Path, folder: Path | None) -> Path:
+def _files(folder: Path) -> list[Path]:
+    """The models of a folder; their eight-bit copies are no models of their own."""
+    return sorted(p for p in folder.glob("*.onnx") if not p.name.endswith(cards.INT8_SUFFIX))
+
+
+def _is_path(name_or_path: str | Path) -> bool:
     text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(".onnx") or "/" in text or "\\" in text:
+    return isinstance(name_or_path, Path) or text.endswith(".onnx") or "/" in text or "\\" in text
+
+
+def _find(name_or_path: str | Path, folder: Path | None) -> Path:
+    if _is_path(name_or_path):
         return Path(name_or_path)
-    where = _folder(folder)
+    text, where = str(name_or_path), _folder(folder)
     path = where / f"{text}.onnx"
     if path.is_file():
         return path
-    known = sorted(p.name.removesuffix(".onnx") for p in where.glob("*.onnx"))
+    known = [p.name.removesuffix(".onnx") for p in _files(where)]
     near = difflib.get_close_matches(text, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
     raise ModelError(f"no model of this name in {where}", subject=text, hint=hint, code="unknown_model")

@@ -1,4 +1,7 @@
-"""ONNX Runtime in one place: sessions with their threads, providers and digest; its errors become ours."""
+"""Sessions in one place: threads, providers and digest of a loaded model; the errors of its engine become ours.
+
+The engine is ONNX Runtime, or OpenVINO where `runtimes` chose it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from huoyan.errors import ModelError
+from huoyan.errors import MissingExtra, ModelError
+from huoyan.perception import openvino
 
 # ONNX Runtime reports its use to its makers, with an id of the machine kept in the user's cache folder. What a
 # bureau looks at is nobody's business; only this variable, set before the import, keeps all of it from starting.
@@ -38,6 +42,15 @@ class Tensor:
         return f"{self.name} {self.dtype} [{sizes}]"
 
 
+class Engine(Protocol):
+    """What runs a model. `inputs` and `outputs`: name, element type and shape of each."""
+
+    inputs: list[tuple[str, str, tuple[int | None, ...]]]
+    outputs: list[tuple[str, str, tuple[int | None, ...]]]
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]: ...
+
+
 class Session:
     """A loaded model.
 
@@ -45,16 +58,16 @@ class Session:
         path: the file.
         sha256: digest of the very bytes that were loaded.
         inputs, outputs: what it takes and gives.
-        providers: what it runs on.
+        providers: what it runs on: execution providers of ONNX Runtime, or `OpenVINO`.
     """
 
-    def __init__(self, path: Path, sha256: str, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, path: Path, sha256: str, engine: Engine, providers: tuple[str, ...]) -> None:
         self.path = path
         self.sha256 = sha256
-        self.inputs = tuple(_tensor(node) for node in session.get_inputs())
-        self.outputs = tuple(_tensor(node) for node in session.get_outputs())
-        self.providers = tuple(session.get_providers())
-        self._session = session
+        self.inputs = tuple(Tensor(*tensor) for tensor in engine.inputs)
+        self.outputs = tuple(Tensor(*tensor) for tensor in engine.outputs)
+        self.providers = providers
+        self._engine = engine
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """All outputs for `feeds` (array by input name).
@@ -63,9 +76,9 @@ class Session:
             ModelError: the model refuses the input, or fails on it (memory).
         """
         try:
-            outputs: list[Array] = self._session.run(None, dict(feeds))
+            return self._engine.run(feeds)
         except Exception as error:
-            # ONNX Runtime raises a dozen unrelated classes derived straight from Exception or RuntimeError.
+            # The engines raise a dozen unrelated classes derived straight from Exception or RuntimeError.
             shapes = ", ".join(f"{name} {value.dtype}{list(value.shape)}" for name, value in feeds.items())
             raise ModelError(
                 f"the model failed on {shapes}: {_first_line(error)}",
@@ -73,19 +86,42 @@ class Session:
                 hint="huoyan models verify shows what the model expects",
                 code="run_failed",
             ) from error
+
+
+class _OnnxRuntime:
+    """ONNX Runtime as an engine."""
+
+    def __init__(self, content: bytes, threads: int, providers: Sequence[str]) -> None:
+        self._session = onnxruntime.InferenceSession(content, _options(threads), providers=list(providers))
+        self.inputs = [_describe(node) for node in self._session.get_inputs()]
+        self.outputs = [_describe(node) for node in self._session.get_outputs()]
+        self.providers = tuple(self._session.get_providers())
+
+    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        outputs: list[Array] = self._session.run(None, dict(feeds))
         return outputs
 
 
-def session(path: Path | str, threads: int = 1, providers: Sequence[str] | None = None) -> Session:
+def session(
+    path: Path | str,
+    threads: int = 1,
+    providers: Sequence[str] | None = None,
+    *,
+    runtime: str = "onnxruntime",
+    precision: str = "float32",
+) -> Session:
     """Load a model.
 
     Args:
         path: the ONNX file.
         threads: threads inside one run; 1 is right where several processes share the cores, 0 takes all.
         providers: ONNX Runtime execution providers in order of preference; default the CPU.
+        runtime: `onnxruntime`, or `openvino`, which is for the CPU only.
+        precision: for OpenVINO, see `openvino.Engine`.
 
     Raises:
         ModelError: the file is missing, damaged or not a model, or a provider is not installed.
+        MissingExtra: OpenVINO is not installed.
     """
     path = Path(path)
     wanted = list(providers or (CPU,))
@@ -104,8 +140,14 @@ def session(path: Path | str, threads: int = 1, providers: Sequence[str] | None 
         raise ModelError(
             f"the model cannot be read: {error.strerror or error}", subject=str(path), code="unreadable"
         ) from error
+    sha256 = hashlib.sha256(content).hexdigest()
     try:
-        loaded = onnxruntime.InferenceSession(content, _options(threads), providers=wanted)
+        if runtime == "openvino":
+            return Session(path, sha256, openvino.Engine(content, threads, precision), ("OpenVINO",))
+        engine = _OnnxRuntime(content, threads, wanted)
+        return Session(path, sha256, engine, engine.providers)
+    except MissingExtra:
+        raise
     except Exception as error:
         raise ModelError(
             f"not a usable ONNX model ({len(content)} bytes): {_first_line(error)}",
@@ -113,7 +155,6 @@ def session(path: Path | str, threads: int = 1, providers: Sequence[str] | None 
             hint="fetch the file again",
             code="damaged",
         ) from error
-    return Session(path, hashlib.sha256(content).hexdigest(), loaded)
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:
@@ -129,10 +170,10 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     return options
 
 
-def _tensor(node: Any) -> Tensor:
+def _describe(node: Any) -> tuple[str, str, tuple[int | None, ...]]:
     dtype = node.type.removeprefix("tensor(").removesuffix(")")
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
-    return Tensor(node.name, {"float": "float32", "double": "float64"}.get(dtype, dtype), shape)
+    return node.name, {"float": "float32", "double": "float64"}.get(dtype, dtype), shape
 
 
 def _first_line(error: Exception) -> str:
