@@ -334,13 +334,14 @@ def _surroundings(width: int, height: int, corners: Floats, rng: Rng) -> Image:
 def weather(image: Image, rng: Rng, strength: float = 1.0, enlarge: bool = True) -> Image:
     """What light, lens, sensor and codec do. `strength` 0 to 1 scales how bad it gets; the size may grow where
     `enlarge` allows it."""
-    picture = image.astype(np.float32)
     height, width = image.shape[:2]
+    curves = np.repeat(np.linspace(0, 1, 256, dtype=np.float32)[:, None], 3, axis=1)
     if rng.random() < 0.9:
         gain = float(np.exp(rng.normal(-0.05, 0.3 * strength)))
         cast = np.exp(rng.normal(0, 0.08 * strength, 3)).astype(np.float32)
         gamma = float(np.exp(rng.normal(0, 0.3 * strength)))
-        picture = 255 * np.clip(picture / 255, 0, 1) ** gamma * gain * cast
+        curves = curves**gamma * gain * cast
+    picture = cv2.LUT(image, np.ascontiguousarray(255 * curves).reshape(256, 1, 3))
     if rng.random() < 0.12 * strength:
         # Night: little light, or lamps on reflective paint, which go nearly white.
         if rng.random() < 0.6:

@@ -208,6 +208,11 @@ def _square(
 ) -> tuple[Image, Floats]:
     """A square of `extent` px round `centre`, turned, brought to `side` px; grey beyond the picture."""
     scale = side / extent
+    # Only what can be in the square, whatever the turn, is worth shrinking.
+    reach = 0.8 * extent
+    left, top = (max(0, int(c - reach)) for c in centre)
+    image = image[top : max(top + 1, int(centre[1] + reach)), left : max(left + 1, int(centre[0] + reach))]
+    quads, centre = quads - np.array([left, top], np.float32), centre - np.array([left, top])
     if scale < 0.6:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         quads, centre, scale = quads * scale, centre * scale, 1.0
