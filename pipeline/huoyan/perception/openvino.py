@@ -60,10 +60,14 @@ class Engine:
         """All outputs for `feeds` (array by input name); whatever OpenVINO raises on them comes out."""
         if set(feeds) != {name for name, _, _ in self.inputs}:
             raise ValueError(f"expected inputs {', '.join(name for name, _, _ in self.inputs)}")
-        for name, dtype, _ in self.inputs:
-            # It would cast in silence, where ONNX Runtime refuses.
-            if feeds[name].dtype != dtype:
-                raise ValueError(f"{name}: expected {dtype}, got {feeds[name].dtype}")
+        for name, dtype, shape in self.inputs:
+            # It would cast or compute on, where ONNX Runtime refuses.
+            given = feeds[name]
+            fits = given.ndim == len(shape) and all(
+                size in (None, got) for size, got in zip(shape, given.shape, strict=True)
+            )
+            if given.dtype != dtype or not fits:
+                raise ValueError(f"{name}: expected {dtype} of shape {shape}")
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
         request = self._requests.own
