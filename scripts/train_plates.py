@@ -53,7 +53,7 @@ def train(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
         optimiser.load_state_dict(state["optimiser"])
         done, best, seconds = state["steps"], state["best"], state["seconds"]
     # A resumed run must not see the same batches again.
-    say(task.begin(own["seed"] + done))
+    say(task.begin(own["seed"] + done, knows=bool(args.start or args.resume)))
     args.work.mkdir(parents=True, exist_ok=True)
     started, losses = time.monotonic(), []
     for step in range(done, args.steps):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from huoyan.perception import plate_grammar as grammar
 from huoyan.perception.plate_shape import to_input
 from training import plate_render as render
+from training.plate_splice import Placed, Splicer
 
 Image = npt.NDArray[np.uint8]
 # Rendered plates kept to be shown again.
@@ -79,14 +80,23 @@ class Batches:
     Args:
         crops: real crops to learn from; empty: rendered ones only.
         press: draws plates.
-        config: `train` of the configuration: `batch`, `real`, `kinds` and `rare`.
+        config: `train` of the configuration: `batch`, `real`, `splice`, `kinds`, `repeats` and `rare`.
         seed: of every random choice.
+        placed: the crops in the reader's size with the places of their characters, in the same order; None where
+            nobody knows them yet: then none is spliced.
     """
 
     def __init__(
-        self, crops: Sequence[Labelled], press: render.Press, config: dict[str, Any], seed: int
+        self,
+        crops: Sequence[Labelled],
+        press: render.Press,
+        config: dict[str, Any],
+        seed: int,
+        placed: Sequence[Placed | None] | None = None,
     ) -> None:
         self._crops, self._press, self._config = crops, press, config
+        self._placed = placed
+        self._splicer = Splicer([p for p in placed or () if p])
         self._rng = np.random.default_rng(seed)
         self._kinds = tuple(config["kinds"])
         shares = np.array([config["kinds"][kind] for kind in self._kinds], dtype=np.float64)
@@ -106,8 +116,9 @@ class Batches:
         chosen = self._rng.choice(len(self._crops), real, p=self._weights) if real else ()
         for index in chosen:
             labelled = self._crops[int(index)]
-            images.append(to_input(augment(labelled.image, self._rng)))
-            texts.append(grammar.encode(labelled.text))
+            image, text = self._real(int(index))
+            images.append(to_input(augment(image, self._rng)))
+            texts.append(grammar.encode(text))
             kinds.append(grammar.NAMES.index(labelled.kind))
             centres.append(np.full((grammar.SLOTS, 2), np.nan, np.float32))
         for _ in range(count - real):
@@ -118,6 +129,13 @@ class Batches:
             kinds.append(grammar.NAMES.index(plate.kind))
             centres.append(crop.centres)
         return np.stack(images), np.array(texts), np.array(kinds), np.stack(centres)
+
+    def _real(self, index: int) -> tuple[Image, str]:
+        """A real crop and its text, now and then with characters of others."""
+        placed = self._placed[index] if self._placed else None
+        if placed and self._rng.random() < self._config["splice"] and self._splicer.takes(placed):
+            return self._splicer.splice(placed, self._rng)
+        return self._crops[index].image, self._crops[index].text
 
     def _rendered(self) -> tuple[render.Plate, render.Crop]:
         """A plate as it was cut out. Each is shown a few times, under another weather: drawing costs most."""

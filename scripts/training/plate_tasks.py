@@ -24,6 +24,7 @@ from training import (
     plate_render,
     plate_scenes,
 )
+from training.plate_splice import Placed
 
 Floats = npt.NDArray[np.float32]
 Figures = dict[str, Any]
@@ -40,8 +41,8 @@ class Task(Protocol):
     net: torch.nn.Module
     settings: dict[str, Any]
 
-    def begin(self, seed: int) -> str:
-        """Get ready to draw batches; says what there is."""
+    def begin(self, seed: int, knows: bool) -> str:
+        """Get ready to draw batches; says what there is. `knows`: the network has been trained before."""
 
     def step(self, net: torch.nn.Module) -> torch.Tensor:
         """The loss of one batch."""
@@ -81,9 +82,26 @@ class Reader:
         self.press = plate_render.Press(data / config["templates"], font)
         self._batches: plate_data.Batches | None = None
 
-    def begin(self, seed: int) -> str:
-        self._batches = plate_data.Batches(self.taught, self.press, self.settings, seed)
-        return f"{len(self.taught)} crops to train, {len(self.held)} held back"
+    def begin(self, seed: int, knows: bool) -> str:
+        placed = self._placed() if knows else None
+        self._batches = plate_data.Batches(self.taught, self.press, self.settings, seed, placed)
+        spliced = f", {sum(p is not None for p in placed)} of them to splice" if placed else ""
+        return f"{len(self.taught)} crops to train{spliced}, {len(self.held)} held back"
+
+    def _placed(self) -> list[Placed | None]:
+        """Where the characters of the crops are that have seven in one row, as the network sees it."""
+        self.net.eval()
+        placed: list[Placed | None] = []
+        with torch.inference_mode():
+            for crop in self.taught:
+                if crop.kind not in ("blue", "yellow_single"):
+                    placed.append(None)
+                    continue
+                image = to_input(crop.image)
+                looked = self.net(_tensor(image[None]))[2][0, : len(crop.text)].numpy()
+                centres = (looked * (INPUT_WIDTH, INPUT_HEIGHT)).astype(np.float32)
+                placed.append(Placed(f"{crop.source} {crop.kind}", image, crop.text, centres))
+        return placed
 
     def step(self, net: torch.nn.Module) -> torch.Tensor:
         assert self._batches is not None
@@ -228,7 +246,7 @@ class Corners:
         self._data, self._templates, self._font = data, data / config["templates"], font
         self._batches: plate_scenes.Batches | None = None
 
-    def begin(self, seed: int) -> str:
+    def begin(self, seed: int, knows: bool) -> str:
         vehicles = plate_scenes.vehicles(self.config, self._data)
         press = plate_render.Press(self._templates, self._font)
         self._batches = plate_scenes.Batches(self.taught, vehicles, press, self.settings, seed)
