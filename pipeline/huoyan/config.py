@@ -144,6 +144,10 @@ class Models(Strict):
     folder: Path | None = None
     """Where registered models lie; default those that come with Huoyan."""
     threads: Annotated[int, Field(ge=0)] = 0
+    runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
+    """What runs the models; auto measures once where OpenVINO is installed."""
+    precision: Literal["auto", "float32", "int8", "bfloat16"] = "auto"
+    """auto takes the eight-bit copy of a model where the CPU is made for it."""
 
 
 class Dispatch(Strict):

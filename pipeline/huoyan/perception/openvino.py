@@ -35,8 +35,8 @@ class Engine:
         Args:
             content: bytes of the ONNX file.
             threads: threads inside one run; 0 takes all cores.
-            precision: `native` lets OpenVINO calculate in what the CPU is fastest in (bfloat16 where it has it);
-                anything else keeps to the precision of the file.
+            precision: `bfloat16` lets OpenVINO calculate in it where the CPU can; anything else keeps to the
+                precision of the file.
 
         Raises:
             MissingExtra: OpenVINO is not installed.
@@ -48,7 +48,7 @@ class Engine:
         settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        if precision != "native":
+        if precision != "bfloat16":
             settings["INFERENCE_PRECISION_HINT"] = "f32"
         core = openvino.Core()
         self._compiled = core.compile_model(core.read_model(model=content), "CPU", settings)

@@ -4,7 +4,9 @@
   (`scripts/quantise.py`). It is used where the CPU multiplies bytes four at a time (VNNI, or the dot products of
   ARMv8.2): there it is faster, elsewhere it may be slower.
 - **Runtime.** ONNX Runtime, unless OpenVINO is installed and was `WINS` times as fast here. That is measured once
-  for each model and kept in the user's cache folder, so that all later runs choose the same.
+  for each model and kept in the user's cache folder, so that all later runs choose the same. Both calculate in
+  the precision of the file: bfloat16, which OpenVINO would take by itself on CPUs that have it, is left to those
+  who ask for it, since it moves boxes by pixels.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from huoyan.perception import cards, onnx, openvino
 from huoyan.perception.cards import Card
 
 Runtime = Literal["onnxruntime", "openvino"]
-Precision = Literal["float32", "int8", "native"]
+Precision = Literal["float32", "int8", "bfloat16"]
 WINS = 1.3
 """OpenVINO must be this many times as fast to be chosen."""
 
@@ -43,7 +45,10 @@ class Wish:
     """What the configuration asks for; `auto` leaves it to this module."""
 
     runtime: Literal["auto", "onnxruntime", "openvino"] = "auto"
-    precision: Literal["auto", "float32", "int8"] = "auto"
+    precision: Literal["auto", "float32", "int8", "bfloat16"] = "auto"
+
+
+AUTO = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class Choice:
     sha256: str
     runtime: Runtime = "onnxruntime"
     precision: Precision = "float32"
-    """`native`: what OpenVINO thinks fastest for the float32 file."""
+    """`bfloat16`: OpenVINO runs the float32 file in it, where the CPU can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class Timing:
     cpu_ms: float
 
 
-_wish = Wish()
+_wish = AUTO
 
 
 def prefer(wish: Wish) -> None:
@@ -80,7 +85,8 @@ def choose(path: Path, card: Card, wish: Wish | None = None) -> Choice:
     Args:
         path: its float32 file.
         card: its card.
-        wish: default what `prefer` set. `int8` holds for the models that have such a copy.
+        wish: default what `prefer` set. `int8` holds for the models that have such a copy, `bfloat16` for
+            OpenVINO; elsewhere they mean float32.
     """
     wish = wish or _wish
     plain = Choice(path, card.sha256)
@@ -89,7 +95,9 @@ def choose(path: Path, card: Card, wish: Wish | None = None) -> Choice:
         plain = small
     if wish.runtime == "onnxruntime":
         return plain
-    other = _openvino(path, card, wish)
+    other = replace(plain, runtime="openvino")
+    if wish.precision == "bfloat16":
+        other = replace(other, precision="bfloat16")
     if wish.runtime == "openvino":
         return other
     if openvino.version() is None:
@@ -104,8 +112,8 @@ def ways(path: Path, card: Card) -> list[Choice]:
         files.append(small)
     if openvino.version() is None:
         return files
-    native = Choice(path, card.sha256, "openvino", "native")
-    return [*files, native, *(replace(file, runtime="openvino") for file in files)]
+    half = Choice(path, card.sha256, "openvino", "bfloat16")
+    return [*files, half, *(replace(file, runtime="openvino") for file in files)]
 
 
 def open_way(choice: Choice, threads: int = 1) -> onnx.Session:
@@ -207,11 +215,3 @@ def _int8(path: Path, card: Card) -> Choice | None:
     if card.int8 is None or not file.is_file():
         return None
     return Choice(file, card.int8.sha256, precision="int8")
-
-
-def _openvino(path: Path, card: Card, wish: Wish) -> Choice:
-    small = _int8(path, card)
-    if small and wish.precision == "int8":
-        return replace(small, runtime="openvino")
-    precision: Precision = "float32" if wish.precision == "float32" else "native"
-    return Choice(path, card.sha256, "openvino", precision)

@@ -11,9 +11,10 @@ from huoyan import georef
 from huoyan.errors import GeoreferenceError, HuoyanError
 from huoyan.georef import terrain
 from huoyan.georef.terrain import FlatTerrain, Terrain
-from huoyan.perception import quality, second_look, tiling
+from huoyan.perception import quality, runtimes, second_look, tiling
 from huoyan.perception.change import ChangeDetector
 from huoyan.perception.detector import Detector
+from huoyan.perception.runtimes import AUTO, Wish
 from huoyan.perception.tracker import Tracker
 from huoyan.perception.vehicle_plates import READING, VehiclePlates
 from huoyan.records import (
@@ -58,6 +59,8 @@ class LookSettings:
     second_look: bool = True
     tile: int = 0
     threads: int = 1
+    wish: Wish = AUTO
+    """Runtime and precision of the models."""
     plates: tuple[str, str] | None = None
     """Models that read plates and find them; None: no plate is read."""
     plate_labels: frozenset[str] = frozenset()
@@ -73,6 +76,7 @@ class Eyes:
         self.settings = settings
         self.terrain = _terrain(settings)
         folder, threads = settings.models_folder, settings.threads
+        runtimes.prefer(settings.wish)
         self.detectors = [Detector(name, folder=folder, threads=threads) for name in settings.detectors]
         self.change = (
             ChangeDetector(settings.change, folder=folder, threads=threads) if settings.change else None

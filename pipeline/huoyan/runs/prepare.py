@@ -14,6 +14,7 @@ from huoyan.config import Camera, LoadedConfig
 from huoyan.errors import ConfigError
 from huoyan.georef import camera as camera_ground
 from huoyan.perception import models
+from huoyan.perception.runtimes import Wish
 from huoyan.records import Ground, Unplaced
 from huoyan.registry import Registry
 from huoyan.runs.look import LookSettings
@@ -90,8 +91,15 @@ def load_rules(loaded: LoadedConfig, only: Sequence[str] = ()) -> Rules:
 
 def _model_refs(settings: LookSettings) -> dict[str, ModelRef]:
     names = [*settings.detectors, *([settings.change] if settings.change else []), *(settings.plates or ())]
-    cards = [models.load(name, settings.models_folder).card for name in names]
-    return {card.name: ModelRef(name=card.name, version=card.version, sha256=card.sha256) for card in cards}
+    loaded = [models.load(name, settings.models_folder) for name in names]
+    return {
+        model.name: ModelRef(
+            name=model.name,
+            version=model.card.version,
+            sha256=models.choose(model, settings.wish).sha256,
+        )
+        for model in loaded
+    }
 
 
 def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookSettings:
@@ -117,6 +125,7 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         second_look=chosen.second_look,
         tile=chosen.tile,
         threads=chosen.threads or threads,
+        wish=Wish(chosen.runtime, chosen.precision),
         plates=(chosen.plates, chosen.plate_corners) if compared and chosen.plates else None,
         plate_labels=compared,
     )
