@@ -137,17 +137,16 @@ def _one_epoch(
     net.train()
     losses = []
     for start in range(0, len(pairs) - own["batch"] + 1, own["batch"]):
+        chosen = pairs[start : start + own["batch"]]
         parts = [
-            change_augment.augment(pair, config["augment"], config["gsd_m"], lender, rng)
-            for pair in pairs[start : start + own["batch"]]
+            change_augment.augment(pair, config["augment"], config["gsd_m"], lender, rng) for pair in chosen
         ]
         before, after, changed = (np.stack(column) for column in zip(*parts, strict=True))
         # Half precision where the processor has it: the same figures in little more than half the time.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=own["half"]):
             answers = net.answers(_tensor(before), _tensor(after))
-        value = change_net.loss(
-            answers, torch.from_numpy(changed).float(), own["positive_weight"], own["side_weight"]
-        )
+        weight = torch.tensor([own["positive_weight"][p.grain] for p in chosen])
+        value = change_net.loss(answers, torch.from_numpy(changed).float(), weight, own["side_weight"])
         optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)

@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 from training.change_data import Image, Mask, Pair
 
-# Coarser pairs and finer ones do not lend each other changes: a house of 2.5 m pixels is a shed of 0.5 m ones.
-_COARSE_M = 2.0
 _ROOF_PIXELS = (60, 12000)
 _LEAST_SOLID = 0.5
 
@@ -32,23 +30,25 @@ class Roof:
 
 
 class Lender:
-    """Changes and roofs of the pairs that are trained on, to be put into other pairs."""
+    """Changes and roofs of the pairs that are trained on, to be put into other pairs.
+
+    Coarse pairs and fine ones do not lend each other changes: a house of 2.5 m pixels is a shed of 0.5 m ones.
+    """
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self._changed = {
-            coarse: [p for p in pairs if p.changed.any() and (p.gsd_m >= _COARSE_M) == coarse]
-            for coarse in (False, True)
+            grain: [p for p in pairs if p.changed.any() and p.grain == grain] for grain in ("coarse", "fine")
         }
-        self._roofs = [roof for p in self._changed[False] for roof in _roofs(p)]
+        self._roofs = [roof for p in self._changed["fine"] for roof in _roofs(p)]
 
-    def pair(self, gsd_m: float, rng: random.Random) -> Pair | None:
-        """A pair with changes and a like pixel size."""
-        fitting = self._changed[gsd_m >= _COARSE_M]
+    def pair(self, grain: str, rng: random.Random) -> Pair | None:
+        """A pair with changes."""
+        fitting = self._changed[grain]
         return rng.choice(fitting) if fitting else None
 
-    def roof(self, gsd_m: float, rng: random.Random) -> Roof | None:
+    def roof(self, grain: str, rng: random.Random) -> Roof | None:
         """A roof; none for coarse pictures."""
-        return rng.choice(self._roofs) if self._roofs and gsd_m < _COARSE_M else None
+        return rng.choice(self._roofs) if self._roofs and grain == "fine" else None
 
 
 def _roofs(pair: Pair) -> list[Roof]:
@@ -88,10 +88,10 @@ def augment(
     if rng.random() < settings["same"]:
         after, changed = before.copy(), np.zeros_like(changed)
     if rng.random() < settings["borrowed"]:
-        _borrow((before, after, changed), lender.pair(pair.gsd_m, rng), scale, rng)
+        _borrow((before, after, changed), lender.pair(pair.grain, rng), scale, rng)
     if rng.random() < settings["roofs"]:
         for _ in range(rng.randint(1, 3)):
-            _build((before, after, changed), lender.roof(pair.gsd_m, rng), scale, rng)
+            _build((before, after, changed), lender.roof(pair.grain, rng), scale, rng)
     if rng.random() < 0.5:
         before, after = after, before
     turns, flip = rng.randrange(4), rng.random() < 0.5
@@ -99,7 +99,7 @@ def augment(
         np.ascontiguousarray(np.rot90(part[:, ::-1] if flip else part, turns))
         for part in (before, after, changed)
     )
-    after = _shift(after, 2.0 if pair.gsd_m >= _COARSE_M else 3.0, rng)
+    after = _shift(after, 2.0 if pair.grain == "coarse" else 3.0, rng)
     return _weather(before, rng), _weather(after, rng), changed.astype(bool)
 
 

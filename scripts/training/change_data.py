@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+_COARSE_M = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,11 @@ class Pair:
     before: Image
     after: Image
     changed: Mask
+
+    @property
+    def grain(self) -> str:
+        """`coarse` from 2 m a pixel on, where a house is a few pixels, else `fine`."""
+        return "coarse" if self.gsd_m >= _COARSE_M else "fine"
 
 
 def collect(config: dict[str, Any], root: Path, more: Iterable[Path] = ()) -> list[Pair]:

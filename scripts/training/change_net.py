@@ -126,18 +126,18 @@ class ChangeGraph(nn.Module):
 
 
 def loss(
-    answers: Sequence[torch.Tensor], changed: torch.Tensor, positive_weight: float, side_weight: float
+    answers: Sequence[torch.Tensor], changed: torch.Tensor, positive_weight: torch.Tensor, side_weight: float
 ) -> torch.Tensor:
     """Binary cross entropy with weighted positives plus Dice over the batch; side answers weigh less.
 
     Args:
         answers: of `ChangeNet.answers`; a coarse cell is to say which share of it changed.
         changed: 0 or 1, float [N, H, W].
-        positive_weight: of changed pixels against others.
+        positive_weight: of changed pixels against others, by pair, float [N].
         side_weight: of each side answer against the first.
     """
     total = torch.zeros(())
-    weight = torch.tensor(positive_weight)
+    weight = positive_weight[:, None, None]
     for number, logits in enumerate(answers):
         logits = logits.float()
         share = nn.functional.avg_pool2d(changed[:, None], changed.shape[-1] // logits.shape[-1])[:, 0]

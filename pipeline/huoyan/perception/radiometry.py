@@ -23,6 +23,8 @@ _GREEN_LOST = 0.06
 _GREEN_LEFT = 0.03
 # (R - B) / (R + B): soils are warm; grey roofs and concrete are about 0.
 _WARM = 0.06
+# (R - G) / (R + G): loess and sand 0.1, red earths up to 0.25; tiles and red sheet metal 0.3 to 0.5.
+_ROOF_RED = (0.21, 0.33)
 _SOIL_LUMA = 60.0
 _BRIGHTER = 45.0
 _UNCHANGED = 0.7
@@ -76,6 +78,12 @@ def warmth(image: Floats) -> Floats:
     return ratio
 
 
+def redness(image: Floats) -> Floats:
+    """(R - G) / (R + G) of (..., 3): low for soils, high for tiles."""
+    ratio: Floats = (image[..., 0] - image[..., 1]) / (image[..., 0] + image[..., 1] + 1)
+    return ratio
+
+
 def luma(image: Floats) -> Floats:
     """Rec. 601 luma of (..., 3), 0 to 255."""
     weighted: Floats = image @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -85,7 +93,8 @@ def luma(image: Floats) -> Floats:
 def soil_gained(before: Floats, after: Floats, sigma: float) -> Floats:
     """How surely vegetation has turned into bare soil, by pixel: float32 (height, width), 0 to 1.
 
-    It is as sure as the weakest of four signs: green before, green lost, no green left, warm and not dark.
+    It is as sure as the weakest of five signs: green before, green lost, no green left, warm and not dark, not
+    as red as a roof.
 
     Args:
         before, after: float32 (height, width, 3), in one light.
@@ -97,6 +106,9 @@ def soil_gained(before: Floats, after: Floats, sigma: float) -> Floats:
     lost = _ramp(green_old - green_new, _GREEN_LOST)
     bare = 1 - _ramp(green_new, _GREEN_LEFT)
     warm = _ramp(warmth(new), _WARM) * (luma(new) > _SOIL_LUMA)
+    low, high = _ROOF_RED
+    earthen = np.clip((high - redness(new)) / (high - low), 0, 1)
+    warm = np.minimum(warm, earthen)
     surest: Floats = np.minimum(np.minimum(was_green, lost), np.minimum(bare, warm)).astype(np.float32)
     return surest
 

@@ -70,6 +70,24 @@ def test_soil_where_grass_was(difference: Factory) -> None:
     assert "bare_soil" not in kinds
 
 
+@pytest.mark.parametrize(
+    ("colour", "kinds"),
+    [
+        ((190, 80, 62), []),
+        ((205, 105, 80), []),
+        # Loess, and the red earth of the south.
+        ((185, 150, 110), ["bare_soil"]),
+        ((178, 122, 88), ["bare_soil"]),
+    ],
+)
+def test_a_red_roof_is_no_soil(difference: Factory, colour: tuple[int, int, int], kinds: list[str]) -> None:
+    before = painted(ground(LAWN, (400, 300)), (0, 0, 400, 60), CONCRETE)
+    after = painted(before, (100, 100, 200, 180), colour)
+    # The network missed it: only the rules speak.
+    found = ChangeDetector(difference(thresholds={"default": 0.95})).detect(before, after, 0.5)
+    assert [d.attributes["change_kind"] for d in found] == kinds
+
+
 def test_a_small_patch_of_soil_is_no_earthwork(difference: Factory) -> None:
     before = ground(LAWN, (400, 300))
     after = painted(before, (100, 100, 116, 116), SOIL)

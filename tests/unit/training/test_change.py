@@ -80,8 +80,8 @@ def test_changes_from_elsewhere_come_with_their_label(what: str) -> None:
 def test_coarse_pairs_get_no_roofs_and_only_coarse_changes() -> None:
     rng = random.Random(0)
     lender = change_augment.Lender([pair(), replace(pair(2.5), name="coarse")])
-    assert lender.roof(2.5, rng) is None and lender.roof(0.5, rng) is not None
-    coarse, fine = lender.pair(2.5, rng), lender.pair(0.5, rng)
+    assert lender.roof("coarse", rng) is None and lender.roof("fine", rng) is not None
+    coarse, fine = lender.pair("coarse", rng), lender.pair("fine", rng)
     assert coarse is not None and coarse.name == "coarse"
     assert fine is not None and fine.name == "t_1"
 
