@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 from huoyan.errors import HuoyanError
@@ -18,3 +20,12 @@ def folder(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise HuoyanError(f"the folder {name!r} is missing", hint="install Huoyan again")
+
+
+def user_models() -> Path:
+    """The user's own models, which `huoyan models add` puts there; it may not exist."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "huoyan" / "models"

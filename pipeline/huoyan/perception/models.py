@@ -48,7 +48,7 @@ def load(name_or_path: str | Path, folder: Path | None = None) -> Model:
 
     Args:
         name_or_path: a registered name (`site-n`), or the path of an ONNX file that has its card beside it.
-        folder: where registered models lie; default those that come with Huoyan.
+        folder: where registered models lie; default the user's own and those that come with Huoyan.
 
     Raises:
         ModelError: there is no such model, or its card is missing or wrong.
@@ -106,8 +106,9 @@ def open_session(
 
 
 def list_models(folder: Path | None = None) -> list[Verification]:
-    """Every model in the folder, by name; a card that cannot be read is a problem of its model, no error."""
-    return [_inspect(path) for path in _files(_folder(folder))]
+    """Every registered model, by name; a card that cannot be read is a problem of its model, no error."""
+    found = {path.name: path for place in reversed(_folders(folder)) for path in _files(place)}
+    return [_inspect(path) for _, path in sorted(found.items())]
 
 
 def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification:
@@ -260,8 +261,9 @@ def _inspect(path: Path) -> Verification:
     return Verification(name, path, tuple(problems), card)
 
 
-def _folder(folder: Path | None) -> Path:
-    return folder if folder is not None else share.folder("models")
+def _folders(folder: Path | None) -> list[Path]:
+    """Where registered models lie: what is in the first goes before."""
+    return [folder] if folder is not None else [share.user_models(), share.folder("models")]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -277,11 +279,17 @@ def _is_path(name_or_path: str | Path) -> bool:
 def _find(name_or_path: str | Path, folder: Path | None) -> Path:
     if _is_path(name_or_path):
         return Path(name_or_path)
-    text, where = str(name_or_path), _folder(folder)
-    path = where / f"{text}.onnx"
-    if path.is_file():
-        return path
-    known = [p.name.removesuffix(".onnx") for p in _files(where)]
+    text, places = str(name_or_path), _folders(folder)
+    for place in places:
+        path = place / f"{text}.onnx"
+        if path.is_file():
+            return path
+    known = sorted({p.name.removesuffix(".onnx") for place in places for p in _files(place)})
     near = difflib.get_close_matches(text, known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
-    raise ModelError(f"no model of this name in {where}", subject=text, hint=hint, code="unknown_model")
+    raise ModelError(
+        f"no model of this name in {' or '.join(map(str, places))}",
+        subject=text,
+        hint=hint,
+        code="unknown_model",
+    )
