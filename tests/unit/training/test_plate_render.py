@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from huoyan.perception import plate_grammar as grammar
-from training import plate_data, plate_render, plate_scenes
+from huoyan.perception.plate_shape import INPUT_HEIGHT, INPUT_WIDTH, to_input
+from training import plate_data, plate_render, plate_scenes, plate_splice
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,41 @@ def test_corners_stay_on_the_plate_through_cuts() -> None:
         cv2.fillPoly(mask, [np.round(view.quads[0]).astype(np.int32)], 1)
         yellow = (view.image[..., 0] > 160).astype(np.uint8)
         assert (mask & yellow).sum() / (mask | yellow).sum() > 0.85
+
+
+def placed(press: plate_render.Press, text: str, seed: int) -> plate_splice.Placed:
+    plate = press.plate("blue", np.random.default_rng(seed), text)
+    centres = plate.centres[:7] * (INPUT_WIDTH, INPUT_HEIGHT)
+    return plate_splice.Placed("one", to_input(plate.image), text, centres.astype(np.float32))
+
+
+def test_spliced_characters_are_those_of_the_new_text(press: plate_render.Press) -> None:
+    """Where the text changed the crop looks like a plate of the new character, elsewhere it is untouched."""
+    crops = [placed(press, f"{'浙苏'[n % 2]}A{n:02d}{'TQWZ'[n % 4]}{'8B'[n % 2]}1", 0) for n in range(24)]
+    splicer = plate_splice.Splicer(crops)
+    rng = np.random.default_rng(0)
+    likeness = []
+    for crop in crops:
+        assert splicer.takes(crop)
+        image, text = splicer.splice(crop, rng)
+        assert image.shape == crop.image.shape and grammar.matches(text, "blue")
+        wanted = placed(press, text, 0).image
+        for slot, (old, new) in enumerate(zip(crop.text, text, strict=True)):
+            x = int(crop.centres[slot][0])
+            now, then, should = (
+                picture[8:40, x - 7 : x + 8].astype(float).ravel() for picture in (image, crop.image, wanted)
+            )
+            if old != new:
+                likeness.append((np.corrcoef(now, should)[0, 1], np.corrcoef(now, then)[0, 1]))
+    new, old = np.array(likeness).T
+    assert len(new) > 40
+    assert np.median(new) > 0.85
+    assert (new > old).mean() > 0.95
+
+
+def test_only_crops_whose_characters_stand_in_a_row_are_spliced(press: plate_render.Press) -> None:
+    crops = [placed(press, f"浙A{n:05d}", n) for n in range(24)]
+    lost = plate_splice.Placed("one", crops[0].image, crops[0].text, crops[0].centres[::-1].copy())
+    alone = plate_splice.Placed("other", crops[0].image, crops[0].text, crops[0].centres)
+    splicer = plate_splice.Splicer([*crops, lost, alone])
+    assert splicer.takes(crops[1]) and not splicer.takes(lost) and not splicer.takes(alone)
