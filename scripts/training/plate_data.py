@@ -80,7 +80,8 @@ class Batches:
     Args:
         crops: real crops to learn from; empty: rendered ones only.
         press: draws plates.
-        config: `train` of the configuration: `batch`, `real`, `splice`, `kinds`, `repeats` and `rare`.
+        config: `train` of the configuration: `batch`, `real`, `splice`, `kinds`, `strength`, `repeats`
+            and `rare`.
         seed: of every random choice.
         placed: the crops in the reader's size with the places of their characters, in the same order; None where
             nobody knows them yet: then none is spliced.
@@ -123,7 +124,7 @@ class Batches:
             centres.append(np.full((grammar.SLOTS, 2), np.nan, np.float32))
         for _ in range(count - real):
             plate, crop = self._rendered()
-            strength = float(self._rng.uniform(0.2, 1.0))
+            strength = float(self._rng.uniform(*self._config["strength"]))
             images.append(to_input(render.weather(crop.image, self._rng, strength)))
             texts.append(grammar.encode(plate.text))
             kinds.append(grammar.NAMES.index(plate.kind))

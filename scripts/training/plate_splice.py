@@ -73,7 +73,7 @@ def _chances(group: Sequence[Placed]) -> list[npt.NDArray[np.float64]]:
     chances = []
     for column in columns:
         counts = Counter(column)
-        weights = np.array([counts[s] ** -0.7 for s in column])
+        weights = np.array([counts[s] ** -0.9 for s in column])
         chances.append(weights / weights.sum())
     return chances
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from huoyan.perception import plate_grammar as grammar
+from huoyan.perception import plate_views
 from huoyan.perception.plate_shape import INPUT_HEIGHT, INPUT_WIDTH, to_input
 from training import (
     bootstrap,
@@ -162,7 +163,9 @@ class Reader:
                 plate = self.press.plate(kind, rng)
                 cut = plate_render.crop(plate, rng)
                 plates.append(plate)
-                images.append(plate_render.weather(cut.image, rng, float(rng.uniform(0.2, 1.0))))
+                images.append(
+                    plate_render.weather(cut.image, rng, float(rng.uniform(*self.settings["strength"])))
+                )
         answers = read(net, images)
         return [(p.text, p.kind, a) for p, a in zip(plates, answers, strict=True)]
 
@@ -175,17 +178,19 @@ class Reader:
 
 
 def read(net: torch.nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> list[Answer]:
-    """What the network reads on each crop, uint8 [h, w, 3] RGB of any size."""
+    """What the network reads on each crop, uint8 [h, w, 3] RGB of any size, as the runtime does."""
     graph = plate_net.PlateGraph(net)
+
+    def see(inputs: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            characters, kinds = graph(torch.from_numpy(inputs))
+        return characters.numpy().copy(), kinds.numpy().copy()
+
     answers = []
-    with torch.inference_mode():
-        for start in range(0, len(images), 64):
-            batch = np.stack([to_input(image) for image in images[start : start + 64]])
-            characters, kinds = (t.numpy() for t in graph(torch.from_numpy(batch)))
-            for own, kind in zip(characters, kinds, strict=True):
-                decoded = grammar.decode(own, kind)
-                sure = min(float(own[slot, c]) for slot, c in enumerate(decoded.classes))
-                answers.append(Answer(decoded.text, decoded.kind, sure))
+    for start in range(0, len(images), 64):
+        for own, kind in zip(*plate_views.probabilities(see, images[start : start + 64]), strict=True):
+            decoded = grammar.decode(own, kind)
+            answers.append(Answer(decoded.text, decoded.kind, plate_views.least(own, decoded)))
     return answers
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from huoyan.errors import ModelError
-from huoyan.perception import cards, letterbox, models, onnx, plate_grammar, plate_shape
+from huoyan.perception import cards, letterbox, models, onnx, plate_grammar, plate_shape, plate_views
 from huoyan.perception.plate_shape import Points
 from huoyan.records import Box, Image
 
@@ -87,16 +87,19 @@ class PlateReader:
         """
         reads: list[PlateRead] = []
         for start in range(0, len(crops), _CROPS_AT_ONCE):
-            batch = np.stack([_checked(crop) for crop in crops[start : start + _CROPS_AT_ONCE]])
-            characters, kinds = self._session.run({"images": batch})
+            batch = [_checked(crop) for crop in crops[start : start + _CROPS_AT_ONCE]]
+            characters, kinds = plate_views.probabilities(self._see, batch)
             reads += [self._decide(c, k) for c, k in zip(characters, kinds, strict=True)]
         return reads
+
+    def _see(self, inputs: Image) -> tuple[plate_grammar.Floats, plate_grammar.Floats]:
+        characters, kinds = self._session.run({"images": inputs})
+        return characters, kinds
 
     def _decide(self, characters: plate_grammar.Floats, kinds: plate_grammar.Floats) -> PlateRead:
         decoded = plate_grammar.decode(characters, kinds)
         chances = [float(characters[slot, index]) for slot, index in enumerate(decoded.classes)]
-        # Empty slots count: a plate cut off behind its sixth character must not pass for a whole one.
-        sure = min(chances)
+        sure = plate_views.least(characters, decoded)
         colour = plate_grammar.kind(decoded.kind).colour
         same = [plate_grammar.kind(name).colour == colour for name in plate_grammar.NAMES]
         return PlateRead(
@@ -153,9 +156,7 @@ class PlateFinder:
         return found
 
 
-def _open(
-    name: str | Path, task: str, folder: Path | None, threads: int
-) -> tuple[onnx.Session, cards.Card]:
+def _open(name: str | Path, task: str, folder: Path | None, threads: int) -> tuple[onnx.Session, cards.Card]:
     model = models.load(name, folder)
     if model.card.task != task:
         raise ModelError(
@@ -171,7 +172,7 @@ def _open(
 def _checked(crop: Image) -> Image:
     if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or not crop.size:
         raise ValueError(f"expected a crop uint8 [h, w, 3], got {crop.dtype}{list(crop.shape)}")
-    return plate_shape.to_input(crop)
+    return crop
 
 
 def _overlap(a: Box, b: Box) -> float:
