@@ -175,8 +175,12 @@ def onnx_raw(path: Path, threads: int) -> scoring.Raw:
 
 def train(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Train until the epochs or the hours are over; `--resume` goes on from the last checkpoint."""
+    fit(config, args, gather(config, args))
+
+
+def fit(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence[data.Picture]) -> None:
+    """Train on the pictures of the split `train`, judged on those of `val`."""
     own = config["train"]
-    pictures = gather(config, args)
     data.write_yolo(pictures, config["classes"], args.work / "pictures", config.get("repeat_below", 0))
     LOGGER.info(f"{sum(p.split == 'train' for p in pictures)} pictures to train, {len(pictures)} in all")
     Trainer.config = config
@@ -235,13 +239,21 @@ def unpack(model: Path, pictures: Sequence[data.Picture], config: dict[str, Any]
 
 def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Export the best checkpoint, judge the ONNX file on the held-back pictures, write its card."""
+    path = export.write_card(best_model(config, args, gather(config, args)), args.to)
+    LOGGER.info(path.read_text(encoding="utf-8"))
+
+
+def best_model(
+    config: dict[str, Any], args: argparse.Namespace, pictures: Sequence[data.Picture]
+) -> dict[str, Any]:
+    """Export the best checkpoint; returns what its card is to say."""
     checkpoint = args.checkpoint or args.work / "run" / "weights" / "best.pt"
     saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
     graph = export.DetectorGraph(saved.get("ema") or saved["model"])
     axes = {0: "n", 1: "anchors"}
     worst = export.write(graph, ("images",), "predictions", axes, args.to)
     LOGGER.info(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
-    pictures = [p for p in gather(config, args) if p.split == "val"]
+    pictures = [p for p in pictures if p.split == "val"]
     per_class, _ = judge(onnx_raw(args.to, args.threads), pictures, config)
     results = args.work / "run" / "results.csv"
     seconds = (
@@ -257,9 +269,7 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
         "seconds": round(seconds),
         "parity": float(f"{worst:.1g}"),
     }
-    card = detector_card(config, per_class, len(pictures), training, args.version)
-    path = export.write_card(card, args.to)
-    LOGGER.info(path.read_text(encoding="utf-8"))
+    return detector_card(config, per_class, len(pictures), training, args.version)
 
 
 def detector_card(
