@@ -34,6 +34,8 @@ Figures = dict[str, Any]
 _RIGHT_OF_TOLD = 0.995
 _RIGHT_OF_TOLD_RENDERED = 0.99
 _RENDERED_EACH = 100
+# Of fewer crops no interval is worth telling.
+_FEW = 15
 
 
 class Task(Protocol):
@@ -136,7 +138,8 @@ class Reader:
         drawn = self._rendered(net)
         threshold = choose_threshold(real, drawn)
         figures = {
-            "measure": "plates read exactly, province included; 95 % interval by drawing the crops again",
+            "measure": "plates read exactly, province included; 95 % interval by drawing the crops again; no interval: "
+            "fewer than 15 crops, the figure says little",
             "held_back": {
                 "all": _exact(real),
                 "by_type": _by(real, lambda row: row[1]),
@@ -219,12 +222,11 @@ def _exact(rows: Sequence[tuple[str, str, Answer]]) -> Figures:
     right = [float(a.text == text) for text, _, a in rows]
     if not right:
         return {"n": 0}
+    figures = {"exact": round(float(np.mean(right)), 4), "n": len(right)}
+    if len(right) < _FEW:
+        return figures
     low, high = bootstrap.interval(right, lambda values: float(np.mean(values)))
-    return {
-        "exact": round(float(np.mean(right)), 4),
-        "n": len(right),
-        "interval": [round(low, 4), round(high, 4)],
-    }
+    return {**figures, "interval": [round(low, 4), round(high, 4)]}
 
 
 def _by(

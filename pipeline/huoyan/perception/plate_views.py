@@ -1,7 +1,7 @@
-"""A crop of a plate, seen as often as it needs: clear ones once, doubtful ones cut wider, and the mean believed.
+"""A crop of a plate, seen as often as it needs: clear ones once, doubtful ones again with a rim, and the mean believed.
 
-How tightly a plate is cut decides much: a T that touches the edge is a 1. Most crops are clear at first sight and cost
-one run; the others are shown again with more round them.
+How tightly a plate is cut decides much: a T whose bar touches the edge is a 1. Most crops are clear at first sight and
+cost one run; the others are shown again with more above and below.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ See = Callable[[Image], tuple[Floats, Floats]]
 # Least probability of a character from which a crop counts as clear, and what is added left and right, above and
 # below for the further looks, as shares of the crop.
 DOUBT = 0.9
-RIMS = ((0.04, 0.04), (0.0, 0.08))
+RIMS = ((0.0, 0.08),)
 
 
 def probabilities(see: See, crops: Sequence[Image]) -> tuple[Floats, Floats]:
