@@ -17,8 +17,19 @@ INPUT_WIDTH, INPUT_HEIGHT = 160, 48
 """The reader's input. One shape for all kinds: a plate of one row is stretched upwards, one of two rows hardly."""
 
 
-def to_input(crop: Image) -> Image:
-    """A crop as the reader sees it: uint8 [INPUT_HEIGHT, INPUT_WIDTH, 3], stretched whatever its shape."""
+def to_input(crop: Image, rim: tuple[float, float] = (0.0, 0.0)) -> Image:
+    """A crop as the reader sees it: uint8 [INPUT_HEIGHT, INPUT_WIDTH, 3], stretched whatever its shape.
+
+    Args:
+        crop: uint8 [h, w, 3].
+        rim: what is added left and right, above and below, as shares of width and height; the edge is repeated.
+    """
+    height, width = crop.shape[:2]
+    wider, higher = round(rim[0] * width), round(rim[1] * height)
+    if wider or higher:
+        crop = np.asarray(
+            cv2.copyMakeBorder(crop, higher, higher, wider, wider, cv2.BORDER_REPLICATE), dtype=np.uint8
+        )
     shrinks = crop.shape[1] > INPUT_WIDTH or crop.shape[0] > INPUT_HEIGHT
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.ascontiguousarray(cv2.resize(crop, (INPUT_WIDTH, INPUT_HEIGHT), interpolation=how))
