@@ -218,7 +218,7 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
                 "parity": float(f"{worst:.1g}"),
             },
         },
-        "data": [entry["folder"] for entry in config["sets"]],
+        "data": [entry["folder"] for entry in config["sets"]] + [folder.name for folder in args.more],
         "limits": config.get("limits", ""),
         "made_by": "scripts/train_change.py",
         "date": dt.date.today().isoformat(),
@@ -228,30 +228,46 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
 
 
 def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Rows of before, after, probability and truth: test pairs from the most change to none."""
+    """Rows of before, after, and after in grey with hits green, misses orange, false alarms red.
+
+    Held-back and test pairs from the most change to none, and every quiet pair in which something is marked.
+    """
     net, _ = _checkpoint(args)
     pairs = [p for p in change_data.collect(config, args.data, args.more) if p.split in ("val", "test")]
-    pairs = sorted(pairs, key=lambda p: -int(p.changed.sum()))
-    pairs = pairs[:: max(1, len(pairs) // 48)]
+    chances = predict(net, pairs)
+    held = [n for n, p in enumerate(pairs) if p.split == "val"]
+    point, _ = change_scoring.choose(
+        [chances[n] for n in held], [pairs[n] for n in held], config["judge"]["most_quiet"]
+    )
+    marked = [change_scoring.marked(chance, point) for chance in chances]
+    order = sorted(range(len(pairs)), key=lambda n: -int(pairs[n].changed.sum()))
+    loud = [n for n in order if marked[n].any() and not pairs[n].changed.any()]
+    busy = [n for n in order if pairs[n].changed.any()]
     folder = args.work / "sheets"
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(pairs), 12):
-        part = pairs[start : start + 12]
-        rows = []
-        for pair, chance in zip(part, predict(net, part), strict=True):
-            grey = np.repeat((chance * 255).astype(np.uint8)[..., None], 3, axis=2)
-            truth = np.repeat(pair.changed[..., None].astype(np.uint8) * 255, 3, axis=2)
-            row = np.concatenate([pair.before, pair.after, grey, truth], axis=1)
-            rows.append(
-                cv2.putText(row, pair.name, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 0), 1)
-            )
-        if len(rows) % 2:
-            rows.append(np.zeros_like(rows[0]))
-        left, right = rows[: len(rows) // 2], rows[len(rows) // 2 :]
-        sheet = np.concatenate([np.concatenate(left), np.concatenate(right)], axis=1)
-        path = folder / f"change_{start // 12}.png"
-        cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-        say(str(path))
+    for kind, chosen in (("changed", busy[:: max(1, len(busy) // 36)]), ("quiet", loud)):
+        for start in range(0, len(chosen), 12):
+            rows = [_row(pairs[n], marked[n]) for n in chosen[start : start + 12]]
+            rows += [np.zeros_like(rows[0])] * (-len(rows) % 2)
+            left, right = rows[::2], rows[1::2]
+            sheet = np.concatenate([np.concatenate(left), np.concatenate(right)], axis=1)
+            path = folder / f"change_{kind}_{start // 12}.png"
+            cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+            say(str(path))
+
+
+def _row(pair: change_data.Pair, marked: change_data.Mask) -> change_data.Image:
+    told = np.repeat(cv2.cvtColor(pair.after, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    colours = (
+        (marked & pair.changed, (0, 200, 0)),
+        (pair.changed & ~marked, (255, 150, 0)),
+        (marked & ~pair.changed, (230, 0, 0)),
+    )
+    for mask, colour in colours:
+        told[mask] = told[mask] // 2 + np.array(colour, dtype=np.uint8) // 2
+    row = np.concatenate([pair.before, pair.after, told], axis=1)
+    place, font = (4, 14), cv2.FONT_HERSHEY_SIMPLEX
+    return np.asarray(cv2.putText(row, pair.name, place, font, 0.45, (255, 255, 0), 1), dtype=np.uint8)
 
 
 def main() -> None:

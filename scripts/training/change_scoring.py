@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training import bootstrap
-from training.change_data import Pair
+from training.change_data import Mask, Pair
 
 Floats = npt.NDArray[np.float32]
 # As `huoyan.perception.change` and `regions` do, without drawing an outline for every point that is tried.
@@ -42,21 +42,34 @@ def f1(counts: Sequence[Counts]) -> float:
     return 2 * both / (marked + changed) if marked + changed else 1.0
 
 
-def count(chance: Floats, changed: npt.NDArray[np.bool_], threshold: float) -> dict[float, Counts]:
+def count(chance: Floats, changed: Mask, threshold: float) -> dict[float, Counts]:
     """Counts of one pair by peak, for every peak from the threshold up."""
-    amount, labels = cv2.connectedComponents((chance >= threshold).astype(np.uint8), connectivity=8)
-    pixels = np.bincount(labels.ravel(), minlength=amount)
-    hits = np.bincount(labels[changed], minlength=amount)
-    peaks = np.zeros(amount, dtype=np.float32)
-    np.maximum.at(peaks, labels.ravel(), chance.ravel())
-    solid = pixels >= _LEAST
-    solid[0] = False
+    labels, pixels, peaks = _patches(chance, threshold)
+    hits = np.bincount(labels[changed], minlength=len(pixels))
     real = int(changed.sum())
     table = {}
     for peak in (step for step in _STEPS if step >= threshold):
-        kept = solid & (peaks >= peak)
+        kept = peaks >= peak
         table[peak] = Counts(int(hits[kept].sum()), int(pixels[kept].sum()), real)
     return table
+
+
+def marked(chance: Floats, point: Point) -> Mask:
+    """The pixels of the patches that are reported at a working point, [H, W]."""
+    labels, _, peaks = _patches(chance, point.threshold)
+    shown: Mask = (peaks >= point.peak)[labels]
+    return shown
+
+
+def _patches(chance: Floats, threshold: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], Floats]:
+    """Labels [H, W]; pixels and highest score of each label; 0 is that of what is no patch."""
+    amount, labels = cv2.connectedComponents((chance >= threshold).astype(np.uint8), connectivity=8)
+    pixels = np.bincount(labels.ravel(), minlength=amount)
+    peaks = np.zeros(amount, dtype=np.float32)
+    np.maximum.at(peaks, labels.ravel(), chance.ravel())
+    peaks[pixels < _LEAST] = -1
+    peaks[0] = -1
+    return labels, pixels, peaks
 
 
 def measure(chances: Sequence[Floats], pairs: Sequence[Pair], point: Point) -> dict[str, Any]:
