@@ -46,8 +46,8 @@ class CornerNet(nn.Module):
 
 
 class CornerGraph(nn.Module):
-    """The network as it is exported: uint8 [N, H, W, 3] RGB -> [N, H / 8 * W / 8, 9]: score (0 where a neighbour is
-    surer), then the corners x, y in pixels, clockwise from the plate's top left."""
+    """The network as it is exported: uint8 [N, H, W, 3] RGB -> [N, H / 8 * W / 8, 9]: score, then the corners x, y in
+    pixels, clockwise from the plate's top left. Cells of one plate are not suppressed."""
 
     def __init__(self, net: CornerNet) -> None:
         super().__init__()
@@ -56,14 +56,12 @@ class CornerGraph(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         output = self.net(images.permute(0, 3, 1, 2).float() / 255)
-        score = torch.sigmoid(output[:, :1])
-        peak = score * (score == F.max_pool2d(score, 3, 1, 1)).float()
         height, width = output.shape[2], output.shape[3]
         y = (torch.arange(height, dtype=torch.float32) + 0.5).view(1, 1, height, 1) * STRIDE
         x = (torch.arange(width, dtype=torch.float32) + 0.5).view(1, 1, 1, width) * STRIDE
         offsets = output[:, 1:] * _REACH_PX
         corners = torch.stack([offsets[:, 0::2] + x, offsets[:, 1::2] + y], dim=2).flatten(1, 2)
-        return torch.cat([peak, corners], dim=1).flatten(2).transpose(1, 2)
+        return torch.cat([torch.sigmoid(output[:, :1]), corners], dim=1).flatten(2).transpose(1, 2)
 
 
 def loss(output: torch.Tensor, quads: list[torch.Tensor]) -> torch.Tensor:
