@@ -5,8 +5,8 @@
     python scripts/train_dust.py export   scripts/configs/dust.yaml --data DATA --work WORK --to MODEL.onnx
     python scripts/train_dust.py sheets   scripts/configs/dust.yaml --data DATA --work WORK
 
-`validate` trains once for each fold and keeps the scores of the pictures held back; `export` chooses the threshold
-on them. Needs the `train` extra. See docs/models.md.
+`validate` trains once for each fold and keeps the scores of the pictures held back; `train` and `export` take the scale
+of the scores and the threshold from them. Needs the `train` extra. See docs/models.md.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import io
-import math
+import json
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,12 @@ import onnxruntime
 import torch
 import yaml
 
-from training import dust_data, dust_scoring, export, lite0, sheets
+from training import dust_data, dust_scoring, export, sheets
 from training.dust_data import CLASSES, Picture
-from training.dust_net import STRIDE, DustGraph, DustNet, loss
+from training.dust_net import STRIDE, WIDTH, DustGraph, Encoder, Floats, platt, pool, ridge
+
+# The score of a class that no picture is labelled for.
+_NEVER = -10.0
 
 
 def say(text: str) -> None:
@@ -39,86 +42,73 @@ def say(text: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Crops:
-    """Features of the frozen part for augmented crops of one canvas size, with what is known of them."""
+class Rows:
+    """Pooled features of pictures and of crops of them.
 
-    owners: torch.Tensor
-    """Index of the picture of each crop."""
-    features: torch.Tensor
-    """float16 [n, 192, h, w]"""
-    labels: torch.Tensor
-    maps: torch.Tensor
+    Attributes:
+        owners: index of the picture of each row, [n].
+        crop: is it a crop, or the whole picture as the runtime sees it?
+        features: [n, 2560].
+        labels: 1, 0 or NaN where nobody knows, [n, classes].
+    """
+
+    owners: npt.NDArray[np.intp]
+    crop: npt.NDArray[np.bool_]
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.float32]
 
 
-def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence[Picture]) -> list[Crops]:
-    """Crops of all pictures through the frozen part; kept in the work folder.
+def prepare(config: dict[str, Any], args: argparse.Namespace, pictures: Sequence[Picture]) -> Rows:
+    """All pictures and their crops through the encoder; kept in the work folder.
 
     The crops of a picture depend on the seed and its name only.
     """
-    kept = args.work / "crops.pt"
-    key = [
-        config["long_side"],
-        config["train"]["seed"],
-        [[p.path.name, p.labels, p.crops, p.plumes] for p in pictures],
-    ]
+    kept = args.work / "rows.npz"
+    seed, long_side = config["train"]["seed"], config["long_side"]
+    key = json.dumps([seed, long_side, [[p.path.name, p.labels, p.crops, p.plumes] for p in pictures]])
     if kept.is_file():
-        saved = torch.load(kept, weights_only=True)
-        if saved["key"] == key:
-            return [Crops(*parts) for parts in saved["crops"]]
-    early = Frozen(args.weights / config["weights"])
-    groups: dict[tuple[int, int], list[tuple[int, Any, Any, Any]]] = {}
+        saved = np.load(kept)
+        if str(saved["key"]) == key:
+            return Rows(*(saved[name] for name in ("owners", "crop", "features", "labels")))
+    encoder = Encoding(args.weights / config["weights"])
+    owners, crop, features, labels = [], [], [], []
     started = time.monotonic()
     for number, picture in enumerate(pictures):
         image = dust_data.read(picture.path)
-        size = canvas(image.shape[0], image.shape[1], config["long_side"])
-        rng = random.Random(f"{config['train']['seed']} {picture.path.name}")
+        size = canvas(image.shape[0], image.shape[1], long_side)
+        rng = random.Random(f"{seed} {picture.path.name}")
         count = picture.crops + picture.plumes
-        crops = [dust_data.augment(picture, image, size, rng, i >= picture.crops) for i in range(count)]
-        features = early(np.stack([crop for crop, _, _ in crops]))
-        cells = (size[0] // STRIDE, size[1] // STRIDE)
-        for feature, (_, labels, boxes) in zip(features, crops, strict=True):
-            told = [np.nan if value is None else value for value in labels]
-            target = dust_data.target_map(boxes, labels, cells)
-            groups.setdefault(size, []).append((number, feature, told, target))
+        cut = [dust_data.augment(picture, image, size, rng, i >= picture.crops) for i in range(count)]
+        shown = [(fitted(image, long_side), picture.labels)] + [(one, told) for one, told, _ in cut]
+        for place, (one, told) in enumerate(shown):
+            owners.append(number)
+            crop.append(place > 0)
+            features.append(encoder(one))
+            labels.append([np.nan if value is None else value for value in told])
         if number % 100 == 0:
-            say(f"{number} of {len(pictures)} pictures cut, {time.monotonic() - started:.0f} s")
-    result = [
-        Crops(
-            torch.tensor([row[0] for row in rows]),
-            torch.stack([row[1] for row in rows]),
-            torch.tensor([row[2] for row in rows], dtype=torch.float32),
-            torch.from_numpy(np.stack([row[3] for row in rows])),
-        )
-        for rows in groups.values()
-    ]
-    crops_of = [(c.owners, c.features, c.labels, c.maps) for c in result]
-    torch.save({"key": key, "crops": crops_of}, kept)
-    return result
+            say(f"{number} of {len(pictures)} pictures seen, {time.monotonic() - started:.0f} s")
+    rows = Rows(
+        np.array(owners, dtype=np.intp),
+        np.array(crop),
+        np.stack(features),
+        np.array(labels, dtype=np.float32),
+    )
+    np.savez(kept, key=key, **{field.name: getattr(rows, field.name) for field in fields(rows)})
+    return rows
 
 
-def canvas(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """Height and width of the crops of a picture: few sizes, so that batches can be formed."""
-    short = round(long_side * 0.72 / STRIDE) * STRIDE
-    middle = round(long_side * 0.86 / STRIDE) * STRIDE
-    if width > 1.15 * height:
-        return short, long_side
-    return (long_side, short) if height > 1.15 * width else (middle, middle)
-
-
-class Frozen:
-    """The part of the network that is not trained, in ONNX Runtime: on a CPU a third faster than PyTorch."""
+class Encoding:
+    """The encoder in ONNX Runtime, a third faster on a CPU than PyTorch: one picture to its pooled features."""
 
     def __init__(self, weights: Path) -> None:
-        net = DustNet()
-        net.load_encoder(weights)
         content = io.BytesIO()
         torch.onnx.export(
-            net.trunk.eval(),
-            (torch.zeros(1, 3, 64, 96),),
+            Encoder(weights),
+            (torch.zeros(1, 64, 96, 3, dtype=torch.uint8),),
             content,
-            input_names=["pictures"],
+            input_names=["images"],
             output_names=["features"],
-            dynamic_axes={"pictures": {0: "n", 2: "h", 3: "w"}},
+            dynamic_axes={"images": {1: "h", 2: "w"}},
             opset_version=export.OPSET,
             dynamo=False,
         )
@@ -126,29 +116,19 @@ class Frozen:
         options.intra_op_num_threads = torch.get_num_threads()
         self._session = onnxruntime.InferenceSession(content.getvalue(), options)
 
-    def __call__(self, images: npt.NDArray[np.uint8]) -> torch.Tensor:
-        """uint8 [n, height, width, 3] -> float16 [n, 192, height / 32, width / 32]."""
-        pictures = (images.transpose(0, 3, 1, 2).astype(np.float32) - lite0.MEAN) / lite0.STD
-        return torch.from_numpy(self._session.run(None, {"pictures": pictures})[0]).half()
+    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """uint8 [height, width, 3] -> [2560]."""
+        features = self._session.run(None, {"images": image[None]})[0]
+        return pool(torch.from_numpy(features))[0].numpy()
 
 
-def whole(
-    config: dict[str, Any], args: argparse.Namespace, pictures: Sequence[Picture]
-) -> list[torch.Tensor]:
-    """Features of the frozen part for whole pictures; kept in the work folder."""
-    kept = args.work / "whole.pt"
-    names = [str(p.path) for p in pictures]
-    if kept.is_file():
-        saved = torch.load(kept, weights_only=True)
-        if saved["names"] == names:
-            return list(saved["features"])
-    early = Frozen(args.weights / config["weights"])
-    features = []
-    for picture in pictures:
-        image = fitted(dust_data.read(picture.path), config["long_side"])
-        features.append(early(image[None])[0])
-    torch.save({"names": names, "features": features}, kept)
-    return features
+def canvas(height: int, width: int, long_side: int) -> tuple[int, int]:
+    """Height and width of the crops of a picture."""
+    short = round(long_side * 0.72 / STRIDE) * STRIDE
+    middle = round(long_side * 0.86 / STRIDE) * STRIDE
+    if width > 1.15 * height:
+        return short, long_side
+    return (long_side, short) if height > 1.15 * width else (middle, middle)
 
 
 def fitted(image: npt.NDArray[np.uint8], long_side: int) -> npt.NDArray[np.uint8]:
@@ -159,100 +139,55 @@ def fitted(image: npt.NDArray[np.uint8], long_side: int) -> npt.NDArray[np.uint8
 
 
 def fit(
-    config: dict[str, Any],
-    args: argparse.Namespace,
-    crops: Sequence[Crops],
-    pictures: Sequence[Picture],
-    chosen: npt.NDArray[np.bool_],
-) -> DustNet:
-    """Train the top on the crops of the chosen pictures."""
+    config: dict[str, Any], rows: Rows, pictures: Sequence[Picture], chosen: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Weights [classes, 2560] and offsets [classes] from the rows of the chosen pictures."""
     own = config["train"]
-    torch.manual_seed(own["seed"])
-    rng = random.Random(own["seed"])
-    net = DustNet(own["dropout"])
-    net.load_encoder(args.weights / config["weights"])
-    weights = torch.tensor(_weights(pictures, chosen), dtype=torch.float32)
-    head = [*net.cells.parameters(), *net.whole.parameters()]
-    optimiser = torch.optim.AdamW(
-        [{"params": net.top.parameters(), "lr": own["top_lr"]}, {"params": head, "lr": own["lr"]}],
-        weight_decay=own["weight_decay"],
-    )
-    rates = [group["lr"] for group in optimiser.param_groups]
-    usable = [np.flatnonzero(chosen[c.owners.numpy()]) for c in crops]
-    steps = args.epochs or own["epochs"]
-    for epoch in range(steps):
-        net.train()
-        batches = _batches(usable, own["batch"], own["per_epoch"], rng)
-        losses = []
-        for number, (which, rows) in enumerate(batches):
-            progress = (epoch + number / len(batches)) / steps
-            factor = min(1.0, 0.1 + 10 * progress) * (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2)
-            for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-            part = crops[which]
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = net.late(part.features[rows].float())
-            value = loss(
-                (logits[0].float(), logits[1].float()),
-                part.labels[rows],
-                part.maps[rows],
-                weights[part.owners[rows]],
-                own["cell_share"],
-            )
-            optimiser.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-            optimiser.step()
-            losses.append(float(value.detach()))
-        say(f"epoch {epoch + 1} of {steps}: loss {np.mean(losses):.4f}")
-    return net.eval()
-
-
-def _batches(
-    usable: Sequence[npt.NDArray[np.intp]], size: int, most: int, rng: random.Random
-) -> list[tuple[int, npt.NDArray[np.intp]]]:
-    """Canvas number and rows of each batch of an epoch of at most `most` crops."""
-    shares = [len(rows) / max(1, sum(map(len, usable))) for rows in usable]
-    batches = []
-    for which, rows in enumerate(usable):
-        order = rng.sample(rows.tolist(), min(len(rows), max(1, round(most * shares[which]))))
-        batches += [(which, np.array(order[i : i + size])) for i in range(0, len(order), size)]
-    rng.shuffle(batches)
-    return batches
-
-
-def _weights(pictures: Sequence[Picture], chosen: npt.NDArray[np.bool_]) -> list[float]:
-    """Of a crop of each picture: a picture counts the same however often it was cut, dust as much as no dust."""
-    crops = np.array([p.crops + p.plumes for p in pictures])
-    single = np.array([p.weight for p in pictures]) / crops
-    dusty = np.array([p.labels[0] == 1 for p in pictures])
-    total = (single * crops)[chosen]
-    share = total[dusty[chosen]].sum() / total.sum()
-    # Half way to even: dust is rare, but a false alarm costs as much as a miss.
-    factor = (0.5 * (0.5 + share) / share, 0.5 * (1.5 - share) / (1 - share))
-    scaled = single * np.where(dusty, *factor)
-    return (scaled / np.average(scaled[chosen], weights=crops[chosen])).tolist()
-
-
-def scores(net: DustNet, features: Sequence[torch.Tensor]) -> npt.NDArray[np.float64]:
-    """Probabilities of each class for whole pictures, [n, classes]."""
-    with torch.inference_mode():
-        return np.array([net.late(f[None].float())[0][0].sigmoid().numpy() for f in features], dtype=float)
+    crops = np.array([p.crops for p in pictures])
+    weight = np.array([p.weight for p in pictures])[rows.owners]
+    weight = np.where(rows.crop, weight / crops[rows.owners], weight)
+    clean = np.array([p.labels[0] == 0 for p in pictures])[rows.owners]
+    painted = rows.crop & clean & (rows.labels[:, 0] == 1)
+    layers = []
+    for number in range(len(CLASSES)):
+        told = rows.labels[:, number]
+        usable = chosen[rows.owners] & ~np.isnan(told)
+        # A class is rare, but a miss costs as much as a false alarm.
+        if not usable.any():
+            layers.append((np.zeros(WIDTH), _NEVER))
+            continue
+        target = np.where(told[usable] == 1, 1.0, -1.0)
+        emphasis = np.where(target == 1, own["present_weight"], 1.0)
+        emphasis[painted[usable]] = own["painted_weight"]
+        layers.append(ridge(rows.features[usable], target, weight[usable] * emphasis, own["ridge"]))
+    return np.stack([direction for direction, _ in layers]), np.array([offset for _, offset in layers])
 
 
 def validate(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Train once for each fold; write the scores of the pictures held back."""
+    """Train once for each fold; write the probabilities of the pictures held back."""
     pictures = dust_data.collect(config, args.data)
-    crops, features = prepare(config, args, pictures), whole(config, args, pictures)
-    result = np.zeros((len(pictures), len(CLASSES)))
+    rows = prepare(config, args, pictures)
+    whole = rows.features[~rows.crop]
+    raw = np.zeros((len(pictures), len(CLASSES)))
     for number, held in enumerate(dust_data.folds(pictures, config["judge"]["folds"]), start=1):
         chosen = np.ones(len(pictures), dtype=bool)
         chosen[held] = False
-        net = fit(config, args, crops, pictures, chosen)
-        result[held] = scores(net, [features[i] for i in held])
-        mine = np.array([pictures[i].labels[0] == 1 for i in held])
-        say(f"fold {number}: {dust_scoring.figures(result[held][:, 0], mine, 0.5)} at 0.5")
-    np.savez(args.work / "held_back.npz", names=[str(p.path) for p in pictures], scores=result)
+        directions, offsets = fit(config, rows, pictures, chosen)
+        raw[held] = whole[held] @ directions.T + offsets
+        say(f"fold {number}: {len(held)} pictures judged")
+    told = rows.labels[~rows.crop]
+    weight = np.array([p.weight for p in pictures])
+    scale = []
+    for number in range(len(CLASSES)):
+        known = ~np.isnan(told[:, number])
+        if not known.any():
+            scale.append((1.0, 0.0))
+            continue
+        scale.append(platt(raw[known, number], told[known, number] == 1, weight[known]))
+    slopes, shifts = np.array(scale).T
+    result = 1 / (1 + np.exp(-(raw * slopes + shifts)))
+    names = [str(p.path) for p in pictures]
+    np.savez(args.work / "held_back.npz", names=names, scores=result, slopes=slopes, shifts=shifts)
     threshold, numbers = measure(config, pictures, result)
     say(f"threshold {threshold:.3f}")
     for name, row in numbers.items():
@@ -276,32 +211,35 @@ def measure(
 
 
 def train(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Train on every picture."""
-    pictures = dust_data.collect(config, args.data)
+    """Train on every picture; scores become probabilities as the held-back ones did."""
+    pictures, held = _held_back(config, args)
     started = time.monotonic()
-    crops = prepare(config, args, pictures)
-    net = fit(config, args, crops, pictures, np.ones(len(pictures), dtype=bool))
-    seconds = time.monotonic() - started
-    torch.save({"net": net.state_dict(), "seconds": seconds}, args.work / "last.pt")
-    say(f"trained in {seconds:.0f} s")
+    rows = prepare(config, args, pictures)
+    directions, offsets = fit(config, rows, pictures, np.ones(len(pictures), dtype=bool))
+    weights, shifts = directions * held["slopes"][:, None], offsets * held["slopes"] + held["shifts"]
+    np.savez(args.work / "last.npz", weights=weights, offsets=shifts)
+    say(f"trained in {time.monotonic() - started:.0f} s")
 
 
 def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Export what was trained last; its threshold and figures are those of the folds."""
     pictures, held = _held_back(config, args)
-    threshold, numbers = measure(config, pictures, held)
-    saved = torch.load(args.checkpoint or args.work / "last.pt", weights_only=True)
-    net = DustNet()
-    net.load_state_dict(saved["net"])
-    worst = export.write(
-        DustGraph(net),
+    threshold, numbers = measure(config, pictures, held["scores"])
+    layer = np.load(args.checkpoint or args.work / "last.npz")
+    weights, offsets = (torch.from_numpy(layer[name]).float() for name in ("weights", "offsets"))
+    graph = DustGraph(Encoder(args.weights / config["weights"]), weights, offsets)
+    sizes = ((288, 384), (384, 288), (64, 96))
+    export.write(
+        graph,
         ("images",),
         "scores",
         {0: "n"},
         args.to,
-        ((288, 384), (384, 288), (64, 96)),
+        sizes,
         {"cells": {0: "n", 2: "rows", 3: "columns"}},
     )
+    export.halve(args.to)
+    worst = export.parity(graph, args.to, ("images",), sizes)
     say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
     judge = config["judge"]
     card = {
@@ -324,8 +262,6 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
                 "script": "scripts/train_dust.py",
                 "config": f"scripts/configs/{args.config.name}",
                 "weights": config["weights"],
-                "epochs": config["train"]["epochs"],
-                "seconds": round(saved["seconds"]),
                 "seed": config["train"]["seed"],
                 "parity": float(f"{worst:.1g}"),
             },
@@ -339,24 +275,22 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
     say(export.write_card(card, args.to).read_text(encoding="utf-8"))
 
 
-def _held_back(
-    config: dict[str, Any], args: argparse.Namespace
-) -> tuple[list[Picture], npt.NDArray[np.float64]]:
-    """The pictures with their scores while held back, from `validate`."""
+def _held_back(config: dict[str, Any], args: argparse.Namespace) -> tuple[list[Picture], dict[str, Any]]:
+    """The pictures, and what `validate` found while they were held back."""
     pictures = dust_data.collect(config, args.data)
-    saved = np.load(args.work / "held_back.npz")
-    if list(saved["names"]) != [str(p.path) for p in pictures]:
-        raise SystemExit(f"{args.work}/held_back.npz is of other pictures: run `validate` again")
-    return pictures, saved["scores"]
+    kept = args.work / "held_back.npz"
+    if not kept.is_file() or list(np.load(kept)["names"]) != [str(p.path) for p in pictures]:
+        raise SystemExit(f"{kept} is missing or of other pictures: run `validate` first")
+    return pictures, dict(np.load(kept))
 
 
 def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Contact sheets of misses, false alarms and the least sure hits, each with its score while held back."""
     pictures, held = _held_back(config, args)
-    threshold, _ = measure(config, pictures, held)
+    threshold, _ = measure(config, pictures, held["scores"])
     dusty = np.array([p.labels[0] == 1 for p in pictures])
     known = np.array([p.labels[0] is not None for p in pictures])
-    score = held[:, 0]
+    score = held["scores"][:, 0]
     kinds = {
         "misses": np.flatnonzero(known & dusty & (score < threshold)),
         "false": np.flatnonzero(known & ~dusty & (score >= threshold)),
@@ -381,7 +315,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--weights", type=Path, default=Path(), help="folder of the base weights")
     parser.add_argument("--work", type=Path, required=True, help="folder for features and checkpoints")
-    parser.add_argument("--epochs", type=int, help="default: the configuration's")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint", type=Path, help="to export; default the last one trained")
     parser.add_argument("--to", type=Path, help="ONNX file to write")

@@ -171,35 +171,6 @@ def augment(
     return _light(crop, rng), labels, boxes
 
 
-def target_map(boxes: Mapping[str, Sequence[Box]], labels: Sequence[Label], cells: tuple[int, int]) -> Floats:
-    """What each cell holds, [classes, rows, columns]: 1, 0 or NaN where nobody knows.
-
-    A class is 1 in cells well inside a box and unknown at its soft edge; 0 everywhere if the class is absent.
-    """
-    rows, columns = cells
-    result = np.full((len(CLASSES), rows, columns), np.nan, dtype=np.float32)
-    ys, xs = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
-    for number, (name, label) in enumerate(zip(CLASSES, labels, strict=True)):
-        if label == 0:
-            result[number] = 0
-        elif label == 1 and boxes.get(name):
-            result[number] = 0
-            for x1, y1, x2, y2 in boxes[name]:
-                # Half a cell outside is still the plume's veil; a box is a rectangle, a plume is not.
-                near = _inside(
-                    xs, ys, (x1 - 0.6 / columns, y1 - 0.6 / rows, x2 + 0.6 / columns, y2 + 0.6 / rows)
-                )
-                result[number][near] = np.nan
-            for x1, y1, x2, y2 in boxes[name]:
-                dx, dy = 0.18 * (x2 - x1), 0.18 * (y2 - y1)
-                result[number][_inside(xs, ys, (x1 + dx, y1 + dy, x2 - dx, y2 - dy))] = 1
-    return result
-
-
-def _inside(xs: npt.NDArray[Any], ys: npt.NDArray[Any], box: Box) -> npt.NDArray[np.bool_]:
-    return np.asarray(((ys >= box[1]) & (ys <= box[3]))[:, None] & ((xs >= box[0]) & (xs <= box[2]))[None])
-
-
 def _cut(picture: Picture, window: Box) -> tuple[tuple[Label, ...], dict[str, tuple[Box, ...]]]:
     wide, high = window[2] - window[0], window[3] - window[1]
     labels: list[Label] = []

@@ -1,9 +1,11 @@
-"""The dust network: EfficientNet-Lite0 to stride 32, a score for every cell, and one for the picture as a whole."""
+"""The dust network: a frozen EfficientNet-Lite0 and one linear layer, for the picture and for each of its cells."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -11,89 +13,92 @@ from training import lite0
 from training.dust_data import CLASSES
 
 STRIDE = 32
-# Layers that keep ImageNet's weights: their output is computed once for every crop and kept.
-_FROZEN = 16
+WIDTH = 2 * lite0.CHANNELS
+"""Mean and maximum of each channel: what the whole looks like, and what is somewhere."""
+
+Floats = npt.NDArray[np.float64]
 
 
-class DustNet(nn.Module):
-    """Logits of each class for the picture and for each cell of 32 x 32 pixels."""
+class Encoder(nn.Module):
+    """uint8 [N, H, W, 3] -> features [N, 1280, H/32, W/32], with ImageNet's weights."""
 
-    def __init__(self, dropout: float = 0.3) -> None:
+    def __init__(self, weights: Path | None = None) -> None:
         super().__init__()
-        layers = lite0.layers()
-        self.trunk, self.top = layers[:_FROZEN], layers[_FROZEN:]
-        self.dropout = nn.Dropout(dropout)
-        self.cells = nn.Conv2d(lite0.CHANNELS, len(CLASSES), 1)
-        self.whole = nn.Linear(2 * lite0.CHANNELS, len(CLASSES))
-        for layer in (self.cells, self.whole):
-            nn.init.normal_(layer.weight, std=0.005)
-            nn.init.constant_(layer.bias, -1.0)
+        self.layers = lite0.layers()
+        if weights is not None:
+            lite0.load(self.layers, weights)
+        self.eval()
 
-    def load_encoder(self, path: Path) -> None:
-        """Load ImageNet weights of EfficientNet-Lite0.
-
-        Raises:
-            ValueError: the file holds another network.
-        """
-        lite0.load(nn.Sequential(*self.trunk, *self.top), path)
-
-    def train(self, mode: bool = True) -> DustNet:
-        """As usual, but statistics stay ImageNet's: batches of crops of a few hundred pictures are no better."""
-        super().train(mode)
-        self.trunk.train(False)
-        self.top.train(False)
-        return self
-
-    def late(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features of the trunk -> logits [N, classes] and, by cell, [N, classes, H/32, W/32]."""
-        top = self.top(features)
-        # What is where (the strongest cells) and what the whole looks like: haze has no place, a plume has.
-        pooled = torch.cat([top.mean(dim=(2, 3)), top.amax(dim=(2, 3))], dim=1)
-        cells = self.cells(self.dropout(top))
-        return self.whole(self.dropout(pooled)), cells
-
-    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """float RGB 0..255 [N, 3, H, W] -> as `late`."""
-        return self.late(self.trunk((pictures - lite0.MEAN) / lite0.STD))
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.layers((images.permute(0, 3, 1, 2).float() - lite0.MEAN) / lite0.STD)
+        return features
 
 
-def loss(
-    logits: tuple[torch.Tensor, torch.Tensor],
-    labels: torch.Tensor,
-    maps: torch.Tensor,
-    weights: torch.Tensor,
-    cell_share: float,
-) -> torch.Tensor:
-    """Cross entropy where the label is known.
-
-    Args:
-        logits: of the pictures [N, classes] and of the cells [N, classes, h, w].
-        labels: 1, 0 or NaN for unknown, [N, classes].
-        maps: the same for the cells, [N, classes, h, w].
-        weights: of the pictures, [N].
-        cell_share: weight of the cells' loss beside the pictures'.
-    """
-    whole = _known(logits[0], labels, weights[:, None].expand_as(labels))
-    cells = _known(logits[1], maps, weights[:, None, None, None].expand_as(maps))
-    return whole + cell_share * cells
-
-
-def _known(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    known = ~labels.isnan()
-    if not known.any():
-        return logits.sum() * 0
-    values = nn.functional.binary_cross_entropy_with_logits(logits[known], labels[known], reduction="none")
-    return (values * weights[known]).sum() / weights[known].sum()
+def pool(features: torch.Tensor) -> torch.Tensor:
+    """[N, 1280, h, w] -> [N, 2560]."""
+    return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
 
 
 class DustGraph(nn.Module):
-    """The network after the ONNX contract: uint8 [N, H, W, 3] -> scores [N, C] and cells [N, C, H/32, W/32]."""
+    """The network after the ONNX contract: uint8 [N, H, W, 3] -> scores [N, C] and cells [N, C, H/32, W/32].
 
-    def __init__(self, net: DustNet) -> None:
+    A cell's score is what the layer says of a picture of nothing but this cell.
+    """
+
+    def __init__(self, encoder: Encoder, weights: torch.Tensor, offsets: torch.Tensor) -> None:
+        """`weights` [C, 2560] and `offsets` [C] of the linear layer."""
         super().__init__()
-        self.net = net
+        self.encoder = encoder
+        self.whole = nn.Linear(WIDTH, len(CLASSES))
+        self.cells = nn.Conv2d(lite0.CHANNELS, len(CLASSES), 1)
+        with torch.no_grad():
+            self.whole.weight.copy_(weights)
+            self.whole.bias.copy_(offsets)
+            half = weights[:, : lite0.CHANNELS] + weights[:, lite0.CHANNELS :]
+            self.cells.weight.copy_(half[:, :, None, None])
+            self.cells.bias.copy_(offsets)
         self.eval()
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        whole, cells = self.net(images.permute(0, 3, 1, 2).float())
-        return whole.sigmoid(), cells.sigmoid()
+        features = self.encoder(images)
+        return self.whole(pool(features)).sigmoid(), self.cells(features).sigmoid()
+
+
+def ridge(features: Floats, targets: Floats, weights: Floats, strength: float) -> tuple[Floats, float]:
+    """Weighted ridge regression on 1 and -1, with the features brought to one spread.
+
+    Args:
+        features: [n, width].
+        targets: 1 or -1, [n].
+        weights: of the rows, [n].
+        strength: of the penalty, against rows of weight 1.
+
+    Returns:
+        Weights [width] and offset for the features as they were given.
+    """
+    middle, spread = features.mean(axis=0), features.std(axis=0) + 0.05
+    scaled = ((features - middle) / spread / features.shape[1] ** 0.5).astype(np.float32)
+    base = np.average(targets, weights=weights)
+    weighted = scaled * weights[:, None].astype(np.float32)
+    gram = weighted.T @ scaled + strength * np.eye(scaled.shape[1], dtype=np.float32)
+    found = np.linalg.solve(gram, weighted.T @ (targets - base).astype(np.float32))
+    direction = found / spread / features.shape[1] ** 0.5
+    return direction, float(base - middle @ direction)
+
+
+def platt(scores: Floats, present: npt.NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
+    """Slope and offset that make probabilities of scores, by logistic regression (Platt, 1999).
+
+    For scores of pictures that had no part in the training; Newton's method with a slight penalty on the slope.
+    """
+    design = np.stack([scores, np.ones_like(scores)], axis=1)
+    answer = np.zeros(2)
+    for _ in range(50):
+        chance = 1 / (1 + np.exp(-np.clip(design @ answer, -30, 30)))
+        slope = design.T @ (weights * (present - chance)) - np.array([1e-2 * answer[0], 0.0])
+        curve = (design * (weights * chance * (1 - chance))[:, None]).T @ design + np.diag([1e-2, 1e-6])
+        step = np.linalg.solve(curve, slope)
+        answer += step
+        if float(np.abs(step).max()) < 1e-6:
+            break
+    return float(answer[0]), float(answer[1])

@@ -99,6 +99,24 @@ def write(
     return worst
 
 
+def halve(path: Path) -> None:
+    """Store the large weights of a model as float16, cast back when it is loaded: half the file, the same speed."""
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 1000:
+            continue
+        name = tensor.name
+        short = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half")
+        tensor.CopyFrom(short)
+        casts.append(onnx.helper.make_node("Cast", [short.name], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
 def parity(
     graph: torch.nn.Module, path: Path, inputs: tuple[str, ...], sizes: tuple[tuple[int, int], ...]
 ) -> float:

@@ -37,10 +37,9 @@ def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
         return str(error).splitlines(), [], facts
     attempt(lambda: facts.update(scenes=len(load_rules(loaded).scenes)))
     attempt(lambda: facts.update(_registry_facts(loaded)))
-    for name in filter(
-        None, (loaded.config.models.site, loaded.config.models.street, loaded.config.models.change)
-    ):
-        folder = loaded.config.models.folder
+    chosen = loaded.config.models
+    for name in filter(None, (chosen.site, chosen.street, chosen.change, chosen.dust)):
+        folder = chosen.folder
         verified = models.verify(name, loaded.resolve(folder) if folder else None)
         mistakes += [f"{name}: {problem}" for problem in verified.problems]
     warnings = _warnings(loaded, attempt)

@@ -11,9 +11,10 @@ from huoyan import georef
 from huoyan.errors import GeoreferenceError, HuoyanError
 from huoyan.georef import terrain
 from huoyan.georef.terrain import FlatTerrain, Terrain
-from huoyan.perception import quality, runtimes, second_look, tiling
+from huoyan.perception import dust, quality, runtimes, second_look, tiling
 from huoyan.perception.change import ChangeDetector
 from huoyan.perception.detector import Detector
+from huoyan.perception.dust import DustClassifier
 from huoyan.perception.runtimes import AUTO, Wish
 from huoyan.perception.tracker import Tracker
 from huoyan.perception.vehicle_plates import READING, VehiclePlates
@@ -61,6 +62,8 @@ class LookSettings:
     threads: int = 1
     wish: Wish = AUTO
     """Runtime and precision of the models."""
+    dust: str | None = None
+    """Model that confirms or doubts dust plumes; None: the detector's word counts."""
     plates: tuple[str, str] | None = None
     """Models that read plates and find them; None: no plate is read."""
     plate_labels: frozenset[str] = frozenset()
@@ -81,6 +84,7 @@ class Eyes:
         self.change = (
             ChangeDetector(settings.change, folder=folder, threads=threads) if settings.change else None
         )
+        self.dust = DustClassifier(settings.dust, folder=folder, threads=threads) if settings.dust else None
         self.plates = (
             VehiclePlates(settings.plate_labels, *settings.plates, folder=folder, threads=threads)
             if settings.plates and settings.plate_labels
@@ -142,6 +146,8 @@ class Eyes:
                 seen = second_look.look_again(detector, image, seen, wanted, drop=not keep)
                 seen = [_marked(detection, detector) for detection in seen] if keep else seen
             found += seen
+        if self.dust is not None:
+            found = dust.settle(self.dust, image, found, drop=not self.settings.keep_uncertain)
         return found
 
     def _tile(self, frame: Frame) -> int:
@@ -179,11 +185,6 @@ def look_unit(eyes: Eyes, unit: Unit, done: frozenset[str] = frozenset()) -> Ite
         if frame.sequence is not None and tracker is None:
             tracker = Tracker()
         yield eyes.look(frame, tracker)
-
-
-def _centre_inside(box: Box, core: Box) -> bool:
-    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    return core[0] <= x < core[2] and core[1] <= y < core[3]
 
 
 def _centre_inside(box: Box, core: Box) -> bool:

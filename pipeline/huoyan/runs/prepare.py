@@ -13,7 +13,7 @@ from huoyan.alerts.schema import ModelRef
 from huoyan.config import Camera, LoadedConfig
 from huoyan.errors import ConfigError
 from huoyan.georef import camera as camera_ground
-from huoyan.perception import models
+from huoyan.perception import dust, models
 from huoyan.perception.runtimes import Wish
 from huoyan.records import Ground, Unplaced
 from huoyan.registry import Registry
@@ -90,7 +90,8 @@ def load_rules(loaded: LoadedConfig, only: Sequence[str] = ()) -> Rules:
 
 
 def _model_refs(settings: LookSettings) -> dict[str, ModelRef]:
-    names = [*settings.detectors, *([settings.change] if settings.change else []), *(settings.plates or ())]
+    single = [name for name in (settings.change, settings.dust) if name]
+    names = [*settings.detectors, *single, *(settings.plates or ())]
     loaded = [models.load(name, settings.models_folder) for name in names]
     return {
         model.name: ModelRef(
@@ -112,6 +113,7 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         for name in (chosen.site, chosen.street)
         if name and wanted & set(models.load(name, folder).card.classes)
     )
+    plumes = any(dust.LABEL in models.load(name, folder).card.classes for name in detectors)
     # Without a register there is nothing to compare a plate with: then none is read.
     compared = rules.plate_labels if loaded.config.registry.vehicles else frozenset()
     return LookSettings(
@@ -126,6 +128,7 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         tile=chosen.tile,
         threads=chosen.threads or threads,
         wish=Wish(chosen.runtime, chosen.precision),
+        dust=chosen.dust if plumes and dust.LABEL in wanted else None,
         plates=(chosen.plates, chosen.plate_corners) if compared and chosen.plates else None,
         plate_labels=compared,
     )

@@ -66,16 +66,6 @@ def test_augmentation_is_repeatable() -> None:
     assert one[1:] == other[1:]
 
 
-def test_cells_of_a_plume_of_none_and_of_nobody_knows() -> None:
-    target = dust_data.target_map({"dust": ((0.0, 0.0, 0.5, 1.0),)}, (1, 0, None), (4, 8))
-    assert (target[0, 1:3, 1:3] == 1).all()
-    assert (target[0, :, 6:] == 0).all()
-    assert np.isnan(target[0, :, 4]).all(), "the soft edge"
-    assert (target[1] == 0).all()
-    assert np.isnan(target[2]).all()
-    assert np.isnan(dust_data.target_map({}, (1, None, 1), (4, 8))).all()
-
-
 def test_sets_with_tables_with_boxes_and_with_nothing_to_see(tmp_path: Path) -> None:
     for name in ("urde_001.jpg", "urde_012.jpg", "fire_001.jpg"):
         write(tmp_path / "air" / "train" / "images", name)
@@ -154,10 +144,13 @@ def test_figures_by_hand() -> None:
     assert found == pytest.approx({"f1": 2 / 3, "precision": 2 / 3, "recall": 2 / 3, "false_alarm_rate": 0.2})
     assert dust_scoring.figures(scores[3:], dusty[3:], 0.95)["precision"] is None
     told = dust_scoring.with_intervals(scores, dusty, 0.5)
+    assert set(told) == {"pictures", "with_dust", "false_alarm_rate"}, "three pictures measure no recall"
+    scores, dusty = np.tile(scores, 3), np.tile(dusty, 3)
+    told = dust_scoring.with_intervals(scores, dusty, 0.5)
     assert told == dust_scoring.with_intervals(scores, dusty, 0.5), "the same draws every time"
     value, low, high = told["recall"]
     assert low < value < high
-    assert (told["pictures"], told["with_dust"]) == (8, 3)
+    assert (told["pictures"], told["with_dust"]) == (24, 9)
 
 
 def test_the_threshold_keeps_false_alarms_down() -> None:
