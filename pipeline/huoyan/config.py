@@ -135,7 +135,7 @@ class Models(Strict):
     site: str | None = "site-n"
     street: str | None = "street-n"
     change: str | None = "change-s"
-    dust: str | None = None
+    dust: str | None = "dust-s"
     """Confirms or doubts what the street model takes for dust; null: its word counts."""
     plates: str | None = None
     """Reads the plates of the vehicles that a register knows; null: plates come from captions only."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from huoyan import config
 from huoyan.records import Frame, FrameRef, Image, Observations
@@ -75,7 +76,8 @@ def test_the_model_is_loaded_where_it_is_asked_for(
     air()
     folder = colours(classes=["dust_plume", "green"]).parent
     colours("other", classes=["garbage", "green"])
-    loaded = config.default(tmp_path, tmp_path)
-    chosen = config.Models.model_validate({**models, "change": None, "folder": folder})
-    loaded.config.models = chosen
+    path = tmp_path / "county.yaml"
+    given = {"models": {**models, "change": None, "folder": str(folder)}}
+    path.write_text(yaml.safe_dump(given), encoding="utf-8")
+    loaded = config.load(path)
     assert look_settings(loaded, load_rules(loaded)).dust == expected
