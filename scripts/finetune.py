@@ -46,7 +46,6 @@ def configuration(
         "repeat_below": 20,
         "train": {
             "imgsz": card.input.long_side,
-            "half": False,
             "batch": args.batch,
             # The backbone stays as it is and the rest moves slowly: what the pictures do not show is not forgotten.
             "freeze": 10,
