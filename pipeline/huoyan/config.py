@@ -137,7 +137,7 @@ class Models(Strict):
     change: str | None = "change-s"
     dust: str | None = "dust-s"
     """Confirms or doubts what the street model takes for dust; null: its word counts."""
-    plates: str | None = None
+    plates: str | None = "plate-reader"
     """Reads the plates of the vehicles that a register knows; null: plates come from captions only."""
     plate_corners: str = "plate-corners"
     second_look: bool = True
