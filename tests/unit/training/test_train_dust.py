@@ -73,7 +73,7 @@ def test_from_pictures_to_a_registered_model(work: Path) -> None:
     assert "largest difference" in run(work, "export", "--to", work / "brown-s.onnx")
     assert models.verify(work / "brown-s.onnx").problems == ()
     card = yaml.safe_load((work / "brown-s.card.yaml").read_text(encoding="utf-8"))
-    assert card["figures"]["training"]["parity"] < 1e-3
+    assert card["figures"]["training"]["parity"] < 0.02, "weights are kept as float16"
     assert card["figures"]["held_back"]["own"]["pictures"] == 12
     classifier = DustClassifier(work / "brown-s.onnx")
     assert classifier.classes == ("dust", "smoke", "haze")
