@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training import dust_data, dust_scoring
+from training import dust_data, dust_scoring, plume
 from training.dust_data import Picture
 
 TRAIN = {"crops_of_dust": 3}
@@ -158,3 +158,16 @@ def test_the_threshold_keeps_false_alarms_down() -> None:
     dusty = np.array([True, True, True, False, False, False, False, False])
     assert dust_scoring.choose(scores, dusty, 0.5) == pytest.approx(0.4)
     assert dust_scoring.choose(scores, dusty, 0.0) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_painted_plume_is_labelled_where_it_is(seed: int) -> None:
+    clean = picture((0, 0, None), boxes={})
+    image = np.random.default_rng(seed).integers(20, 70, (200, 300, 3), dtype=np.uint8)
+    painted, (x1, y1, x2, y2) = plume.dust(image, random.Random(seed))
+    change = np.abs(painted.astype(int) - image).mean(axis=2)
+    inside = change[round(y1 * 200) : round(y2 * 200), round(x1 * 300) : round(x2 * 300)]
+    assert inside.mean() > 2 * change.mean() or inside.size > 0.4 * change.size
+    _, labels, boxes = dust_data.augment(clean, image, (96, 128), random.Random(seed), painted=True)
+    assert labels[0] == 1.0
+    assert len(boxes["dust"]) == 1
