@@ -228,7 +228,7 @@ def operating_point(
 
 
 def quiet_score(rows: Sequence[Tally], share: float = 0.02, most: float = 0.8) -> float:
-    """Score from which at most `share` of the pictures without the class would cry it; never above `most`.
+    """Score from which at most `share` of the pictures without the class, or one, would cry it; never above `most`.
 
     Most frames of a county hold nothing: what a threshold does there decides how many alarms are wrong, and
     precision on pictures that were chosen for their objects does not show it.
@@ -236,11 +236,11 @@ def quiet_score(rows: Sequence[Tally], share: float = 0.02, most: float = 0.8) -
     loudest = [
         float(row.scores[0]) if len(row.scores) else 0.0 for row in rows if row.known and not row.total
     ]
-    if not loudest:
+    if len(loudest) < 2:
         return 0.0
     # The next hundredth above the score at which one picture too many fires.
-    allowed = int(share * len(loudest))
-    return round(min(most, np.floor(sorted(loudest, reverse=True)[allowed] * 100) / 100 + 0.01), 2)
+    allowed = max(1, int(share * len(loudest)))
+    return round(min(most, float(np.floor(sorted(loudest, reverse=True)[allowed] * 100)) / 100 + 0.01), 2)
 
 
 def second_look_score(curve: Curve, threshold: float, share: float = 0.15) -> float:

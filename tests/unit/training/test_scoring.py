@@ -133,3 +133,4 @@ def test_pictures_without_the_class_raise_its_threshold() -> None:
     point = scoring.operating_point(scoring.pool(rows), quiet=0.56)
     assert point == {"score": 0.56, "precision": None, "recall": 0.0}
     assert scoring.quiet_score(rows[:5]) == 0.0
+    assert type(scoring.quiet_score(rows)) is float, "cards are YAML"
