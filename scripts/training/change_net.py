@@ -8,6 +8,11 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+import training.ultralytics_env  # noqa: F401
+
+# isort: split
+# Only now: see there.
 from ultralytics.nn.modules import C2f, Conv
 
 # Channels of YOLOv8n's backbone at strides 2, 4, 8, 16, 32 and how often its blocks repeat.

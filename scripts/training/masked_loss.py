@@ -19,6 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+import training.ultralytics_env  # noqa: F401
+
+# isort: split
+# Only now: see there.
 from ultralytics.data.augment import Mosaic
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss

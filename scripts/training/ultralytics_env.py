@@ -4,7 +4,8 @@ Ultralytics imports torchvision, whose compiled part only loads beside the very 
 a machine without a GPU, the wheels of a plain `pip install` often are none. Of all its operators training and export
 need one, suppression, and that is written quickly.
 
-It also looks for the internet at every start, and reports its use where it finds it: not from here.
+It also looks for the internet at every start, and reports its use where it finds it: not from here. And it replaces
+Pillow's `Image.open` by one that installs packages when a picture is damaged: put back here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import os
 
 import torch
+from PIL import Image
 
 os.environ.setdefault("YOLO_OFFLINE", "true")
 
@@ -67,3 +69,7 @@ def provide() -> bool:
 
 
 provide()
+_open = Image.open
+importlib.import_module("ultralytics")
+importlib.import_module("ultralytics.utils.patches")
+Image.open = _open
