@@ -77,6 +77,9 @@ def sources(county: Built, models: Path, name: str) -> dict[str, set[str]]:
     path = configure(county, name, sketchy=True)
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
     values["models"] = {"folder": str(models)}
+    if not (models / "dust-s.onnx").is_file():
+        # From before there was a second opinion on dust.
+        values["models"]["dust"] = None
     path.write_text(yaml.safe_dump(values, allow_unicode=True, sort_keys=False), encoding="utf-8")
     found: dict[str, set[str]] = {}
     for alert in scan(path).alerts:

@@ -10,7 +10,7 @@ from huoyan import registry as registries
 from huoyan.config import LoadedConfig
 from huoyan.errors import HuoyanError
 from huoyan.georef.camera import fit_configured
-from huoyan.perception import models
+from huoyan.perception import dust, models
 from huoyan.records import Unplaced
 from huoyan.runs.prepare import ground_of_camera, load_rules, size_of_camera
 
@@ -37,14 +37,28 @@ def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
         return str(error).splitlines(), [], facts
     attempt(lambda: facts.update(scenes=len(load_rules(loaded).scenes)))
     attempt(lambda: facts.update(_registry_facts(loaded)))
-    chosen = loaded.config.models
-    for name in filter(None, (chosen.site, chosen.street, chosen.change, chosen.dust)):
-        folder = chosen.folder
-        verified = models.verify(name, loaded.resolve(folder) if folder else None)
-        mistakes += [f"{name}: {problem}" for problem in verified.problems]
+    attempt(lambda: mistakes.extend(_model_problems(loaded)))
     warnings = _warnings(loaded, attempt)
     facts["cameras"] = len(loaded.config.cameras)
     return list(dict.fromkeys(mistakes)), warnings, facts
+
+
+def _model_problems(loaded: LoadedConfig) -> list[str]:
+    """What is wrong with the models that a run would load.
+
+    Raises:
+        ModelError: one of them is not there.
+    """
+    chosen = loaded.config.models
+    folder = loaded.resolve(chosen.folder) if chosen.folder else None
+    verified = [models.verify(name, folder) for name in (chosen.site, chosen.street, chosen.change) if name]
+    # The classifier of dust is only asked about plumes that a detector tells.
+    plumes = any(found.card is not None and dust.LABEL in found.card.classes for found in verified)
+    beside = [chosen.dust if plumes else None]
+    if loaded.config.registry.vehicles is not None and chosen.plates:
+        beside += [chosen.plates, chosen.plate_corners]
+    verified += [models.verify(name, folder) for name in beside if name]
+    return [f"{found.name}: {problem}" for found in verified for problem in found.problems]
 
 
 def _registry_facts(loaded: LoadedConfig) -> dict[str, int]:
