@@ -31,6 +31,8 @@ from huoyan.errors import ModelError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 SUFFIX = ".card.yaml"
+# Written in C, ten times as fast: a run reads every card a few times.
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 INT8_SUFFIX = ".int8.onnx"
 
 
@@ -161,7 +163,7 @@ def read(path: Path) -> Card:
         ModelError: the card is missing, not YAML, or holds mistakes; all of them are named, a line each.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except FileNotFoundError as error:
         raise ModelError(
             "the model's card is missing",

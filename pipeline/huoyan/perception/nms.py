@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from huoyan.perception.boxes import Hits, iou
+from huoyan.perception.boxes import Boxes, Hits, iou
 
 MAX_CANDIDATES = 2000
 """The best-scored candidates that are compared with each other; bounds the matrix at 16 MB."""
@@ -40,13 +40,20 @@ def suppress(hits: Hits, overlap: float) -> Hits:
     if len(hits) < 2:
         return hits
     ranked = hits.take(np.argsort(-hits.scores, kind="stable"))
-    # beats[i, j]: i is better scored than j, of its class, and covers it.
-    beats = iou(ranked.boxes, ranked.boxes) > overlap
-    beats &= ranked.classes[:, None] == ranked.classes[None, :]
-    beats = np.triu(beats, 1)
+    rows = (np.flatnonzero(ranked.classes == label) for label in np.unique(ranked.classes))
+    kept = np.concatenate([own[_survivors(ranked.boxes[own], overlap)] for own in rows])
+    return ranked.take(np.sort(kept)[:MAX_KEPT])
+
+
+def _survivors(ranked: Boxes, overlap: float) -> npt.NDArray[np.bool_]:
+    """Which boxes (n, 4) of one class, the best first, stay."""
     stays: npt.NDArray[np.bool_] = np.ones(len(ranked), dtype=bool)
+    if len(ranked) < 2:
+        return stays
+    # beats[i, j]: i is better scored than j and covers it.
+    beats = np.triu(iou(ranked, ranked) > overlap, 1)
     while True:
         now: npt.NDArray[np.bool_] = ~np.any(beats[stays], axis=0)
         if np.array_equal(now, stays):
-            return ranked.take(np.flatnonzero(stays)[:MAX_KEPT])
+            return stays
         stays = now
