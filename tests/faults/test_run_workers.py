@@ -16,8 +16,7 @@ from ..support.running import frames_done, huoyan, start, told
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find processes")
 PATIENCE_S = 120.0
-# So many that a scan is still at it when a test on a busy machine comes round to disturb it.
-FRAMES = 1200
+FRAMES = 400
 
 
 def until(condition: Callable[[], bool]) -> bool:

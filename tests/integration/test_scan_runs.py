@@ -143,7 +143,7 @@ def test_an_interrupted_scan_goes_on(county: Path, whole: Told, tmp_path: Path) 
 
 
 def test_ctrl_c_exits_with_130_and_keeps_what_was_found(tmp_path: Path) -> None:
-    config = write_county(tmp_path, CAMERAS, frames=600)
+    config = write_county(tmp_path, CAMERAS, frames=150)
     process = start("scan", config)
     end = time.monotonic() + 120
     while frames_done(tmp_path / "state") == 0 and process.poll() is None and time.monotonic() < end:
@@ -152,7 +152,7 @@ def test_ctrl_c_exits_with_130_and_keeps_what_was_found(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors in ("", "interrupted; what was found so far is kept\n")
-    assert 0 < frames_done(tmp_path / "state") < 1200
+    assert 0 < frames_done(tmp_path / "state") < 300
 
 
 def test_one_run_at_a_time(county: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +33,8 @@ def huoyan(*arguments: object, cwd: Path | None = None, **options: Any) -> subpr
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start `huoyan` and return at once."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    # What a shell starts in the background ignores Ctrl-C, tests included; a terminal's command does not.
+    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, **pipes)
 
 
