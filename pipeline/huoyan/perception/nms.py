@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from huoyan.perception.boxes import Boxes, Hits, iou
+from huoyan.perception.boxes import Hits
 
 MAX_CANDIDATES = 2000
-"""The best-scored candidates that are compared with each other; bounds the matrix at 16 MB."""
+"""The best-scored candidates that are compared with each other; bounds the time of a broken model's frame."""
 MAX_KEPT = 300
 
 
@@ -30,30 +31,18 @@ def candidates(predictions: npt.NDArray[np.float32], thresholds: npt.NDArray[np.
 
 
 def suppress(hits: Hits, overlap: float) -> Hits:
-    """Greedy suppression within each class; rows come back by falling score.
+    """Greedy suppression within each class; rows come back by falling score, equal scores in the order they had.
 
-    A row stays unless a better-scored row *that stays* overlaps it by more than `overlap` (IoU). Instead of
-    walking through the rows, the rule is applied to all of them at once until nothing changes: after k
-    rounds every row is settled whose chain of better, overlapping rows is at most k long, so the fixed
-    point is the greedy answer, and in practice it is reached in two or three rounds.
+    A row stays unless a better-scored row *that stays* overlaps it by more than `overlap` (IoU).
     """
     if len(hits) < 2:
         return hits
     ranked = hits.take(np.argsort(-hits.scores, kind="stable"))
-    rows = (np.flatnonzero(ranked.classes == label) for label in np.unique(ranked.classes))
-    kept = np.concatenate([own[_survivors(ranked.boxes[own], overlap)] for own in rows])
-    return ranked.take(np.sort(kept)[:MAX_KEPT])
-
-
-def _survivors(ranked: Boxes, overlap: float) -> npt.NDArray[np.bool_]:
-    """Which boxes (n, 4) of one class, the best first, stay."""
-    stays: npt.NDArray[np.bool_] = np.ones(len(ranked), dtype=bool)
-    if len(ranked) < 2:
-        return stays
-    # beats[i, j]: i is better scored than j and covers it.
-    beats = np.triu(iou(ranked, ranked) > overlap, 1)
-    while True:
-        now: npt.NDArray[np.bool_] = ~np.any(beats[stays], axis=0)
-        if np.array_equal(now, stays):
-            return stays
-        stays = now
+    # OpenCV wants x, y, width, height; in doubles, because it moves the classes apart by large steps.
+    corners = ranked.boxes.astype(np.float64)
+    corners[:, 2:] -= corners[:, :2]
+    # No score is below -1: what reaches its threshold was decided before.
+    kept = cv2.dnn.NMSBoxesBatched(
+        corners.tolist(), ranked.scores.tolist(), ranked.classes.tolist(), -1.0, overlap
+    )
+    return ranked.take(np.sort(np.asarray(kept, dtype=np.intp))[:MAX_KEPT])
