@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from huoyan.errors import ModelError, SourceError
+from huoyan.errors import SourceError
 from huoyan.perception import groundwork, models, radiometry, regions
 from huoyan.perception.radiometry import Floats
 from huoyan.perception.regions import Mask, Region
@@ -44,18 +44,10 @@ class ChangeDetector:
         Raises:
             ModelError: there is no such model, or it does not fit its card.
         """
-        self.model = models.load(model, folder)
+        self.model, self._session = models.open_for("change", model, folder, threads, providers)
         self.card = self.model.card
-        if self.card.task != "change":
-            raise ModelError(
-                f"expected a model that finds changes, this one's task is {self.card.task!r}",
-                subject=str(model),
-                code="wrong_task",
-            )
         self.name = self.card.name
         self.threshold = self.card.threshold()
-        self._session = models.open_session(self.model, threads, providers)
-        models.require(self._session, self.model)
         self.sha256 = self._session.sha256
 
     def probability(self, before: Image, after: Image) -> Floats:

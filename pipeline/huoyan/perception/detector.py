@@ -55,21 +55,13 @@ class Detector:
         Raises:
             ModelError: there is no such model, or it does not fit its card.
         """
-        self.model = models.load(model, folder)
+        self.model, self._session = models.open_for("detect", model, folder, threads, providers)
         self.card = self.model.card
-        if self.card.task != "detect":
-            raise ModelError(
-                f"expected a model that detects things, this one's task is {self.card.task!r}",
-                subject=str(model),
-                code="wrong_task",
-            )
         self.name = self.card.name
         self.classes = self.card.classes
         self.thresholds = {label: self.card.threshold(label) for label in self.classes}
         self.long_side = long_side or self.card.input.long_side
         self.batch = batch
-        self._session = models.open_session(self.model, threads, providers)
-        models.require(self._session, self.model)
         self.sha256 = self._session.sha256
         self.second = self._load_second(folder, threads, providers)
 

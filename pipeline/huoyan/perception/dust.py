@@ -67,21 +67,18 @@ class DustClassifier:
         Raises:
             ModelError: there is no such model, or it does not fit its card.
         """
-        self.model = models.load(model, folder)
+        self.model, self._session = models.open_for("classify", model, folder, threads, providers)
         self.card = self.model.card
-        if self.card.task != "classify" or "dust" not in self.card.classes:
+        if "dust" not in self.card.classes:
             raise ModelError(
-                f"expected a model that classifies dust, this one's task is {self.card.task!r} "
-                f"with classes {', '.join(self.card.classes) or 'none'}",
+                f"expected a model that knows dust, this one's classes are {', '.join(self.card.classes)}",
                 subject=str(model),
-                code="wrong_task",
+                code="wrong_classes",
             )
         self.name = self.card.name
         self.classes = self.card.classes
         self.threshold = self.card.threshold("dust")
         self.doubt = self.threshold if self.card.doubt is None else self.card.doubt
-        self._session = models.open_session(self.model, threads, providers)
-        models.require(self._session, self.model)
         self.sha256 = self._session.sha256
 
     def look(self, image: Image) -> Air:

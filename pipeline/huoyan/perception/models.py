@@ -105,6 +105,32 @@ def open_session(
     return session
 
 
+def open_for(
+    task: str,
+    name_or_path: str | Path,
+    folder: Path | None = None,
+    threads: int = 1,
+    providers: tuple[str, ...] | None = None,
+) -> tuple[Model, onnx.Session]:
+    """Find a model for a task and open it; arguments as for `load` and `open_session`.
+
+    Raises:
+        ModelError: there is no such model, it is for another task, or it does not fit its card.
+    """
+    model = load(name_or_path, folder)
+    if model.card.task != task:
+        raise ModelError(
+            f"expected a model that {_DOES[task]}, this one's task is {model.card.task!r}",
+            subject=str(name_or_path),
+            code="wrong_task",
+        )
+    session = open_session(model, threads, providers)
+    problems = _check_signature(session, task)
+    if problems:
+        raise ModelError("; ".join(problems), subject=str(model.path), code="contract")
+    return model, session
+
+
 def list_models(folder: Path | None = None) -> list[Verification]:
     """Every registered model, by name; a card that cannot be read is a problem of its model, no error."""
     found = {path.name: path for place in reversed(_folders(folder)) for path in _files(place)}
@@ -127,28 +153,24 @@ def verify(name_or_path: str | Path, folder: Path | None = None) -> Verification
         model = Model(path, found.card, exact=True)
         session = open_session(model)
         started = time.perf_counter()
-        problems = _CHECKS[found.card.task](session, found.card)
+        problems = _check(session, found.card)
         seconds = time.perf_counter() - started
         small = cards.int8_path(path)
         if found.card.int8 and small.is_file():
             copy = open_session(replace(model, path=small))
-            problems += _CHECKS[found.card.task](copy, found.card)
+            problems += _check(copy, found.card)
         return Verification(found.name, path, (*found.problems, *problems), found.card, seconds)
     except ModelError as error:
         return Verification(found.name, path, (*found.problems, error.message), found.card)
 
 
-def require(session: onnx.Session, model: Model) -> None:
-    """Check names and types of a session's inputs and outputs against the contract of the card's task.
-
-    Raises:
-        ModelError: they do not fit; the message shows both.
-    """
-    problems = _check_signature(session, model.card.task)
-    if problems:
-        raise ModelError("; ".join(problems), subject=str(model.path), code="contract")
-
-
+_DOES = {
+    "detect": "detects things",
+    "change": "finds changes",
+    "classify": "tells what is in the air",
+    "plates": "reads plates",
+    "plate_corners": "finds plates",
+}
 _CONTRACTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "detect": ({"images": "uint8"}, {"predictions": "float32"}),
     "change": ({"before": "uint8", "after": "uint8"}, {"change": "float32"}),
@@ -156,6 +178,11 @@ _CONTRACTS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "plates": ({"images": "uint8"}, {"characters": "float32", "kinds": "float32"}),
     "plate_corners": ({"images": "uint8"}, {"plates": "float32"}),
 }
+
+
+def _check(session: onnx.Session, card: Card) -> list[str]:
+    """Names and types by the contract of the task; where these fit, shapes by a run on a blank picture."""
+    return _check_signature(session, card.task) or _CHECKS[card.task](session, card)
 
 
 def _check_signature(session: onnx.Session, task: str) -> list[str]:
@@ -171,9 +198,7 @@ def _check_signature(session: onnx.Session, task: str) -> list[str]:
 
 
 def _check_detect(session: onnx.Session, card: Card) -> list[str]:
-    problems = _check_signature(session, card.task)
-    if problems:
-        return problems
+    problems = []
     # A wide canvas: a model exported for squares only would fail on real frames.
     height, width = max(32, card.input.long_side // 2 // 32 * 32), card.input.long_side
     blank = _blank(height, width)
@@ -187,9 +212,7 @@ def _check_detect(session: onnx.Session, card: Card) -> list[str]:
 
 
 def _check_change(session: onnx.Session, card: Card) -> list[str]:
-    problems = _check_signature(session, card.task)
-    if problems:
-        return problems
+    problems = []
     blank = _blank(128, 256)
     shape = session.run({"before": blank, "after": blank})[0].shape
     if shape != (1, 128, 256):
@@ -198,9 +221,7 @@ def _check_change(session: onnx.Session, card: Card) -> list[str]:
 
 
 def _check_classify(session: onnx.Session, card: Card) -> list[str]:
-    problems = _check_signature(session, card.task)
-    if problems:
-        return problems
+    problems = []
     scores, cells = session.run({"images": _blank(128, 256)})
     count = len(card.classes)
     if scores.shape != (1, count):
@@ -211,9 +232,7 @@ def _check_classify(session: onnx.Session, card: Card) -> list[str]:
 
 
 def _check_plates(session: onnx.Session, card: Card) -> list[str]:
-    problems = _check_signature(session, card.task)
-    if problems:
-        return problems
+    problems = []
     blank = _blank(plate_shape.INPUT_HEIGHT, plate_shape.INPUT_WIDTH)
     characters, kinds = (output.shape for output in session.run({"images": blank}))
     slots, letters = plate_grammar.SLOTS, len(plate_grammar.ALPHABET)
@@ -225,9 +244,7 @@ def _check_plates(session: onnx.Session, card: Card) -> list[str]:
 
 
 def _check_corners(session: onnx.Session, card: Card) -> list[str]:
-    problems = _check_signature(session, card.task)
-    if problems:
-        return problems
+    problems = []
     shape = session.run({"images": _blank(128, 256)})[0].shape
     if len(shape) != 3 or shape[0] != 1 or shape[2] != 9:
         problems.append(f"plates: expected [1, n, 9], a score and four corners, got {list(shape)}")

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from huoyan.errors import ModelError
-from huoyan.perception import cards, letterbox, models, onnx, plate_grammar, plate_shape, plate_views
+from huoyan.perception import letterbox, models, plate_grammar, plate_shape, plate_views
 from huoyan.perception.plate_shape import Points
 from huoyan.records import Box, Image
 
@@ -73,7 +72,8 @@ class PlateReader:
         Raises:
             ModelError: there is no such model, or it does not fit its card or the grammar.
         """
-        self._session, card = _open(model, "plates", folder, threads)
+        found, self._session = models.open_for("plates", model, folder, threads)
+        card = found.card
         self.name, self.sha256 = card.name, self._session.sha256
         self.threshold = card.threshold()
 
@@ -129,7 +129,8 @@ class PlateFinder:
         Raises:
             ModelError: there is no such model, or it does not fit its card.
         """
-        self._session, card = _open(model, "plate_corners", folder, threads)
+        found, self._session = models.open_for("plate_corners", model, folder, threads)
+        card = found.card
         self.name, self.sha256 = card.name, self._session.sha256
         self.threshold = card.threshold()
         self.long_side = card.input.long_side
@@ -175,19 +176,6 @@ class PlateFinder:
             if _overlap(again.box, plate.box) >= _SAME_PLATE:
                 return again
         return plate
-
-
-def _open(name: str | Path, task: str, folder: Path | None, threads: int) -> tuple[onnx.Session, cards.Card]:
-    model = models.load(name, folder)
-    if model.card.task != task:
-        raise ModelError(
-            f"expected a model whose task is {task}, this one's is {model.card.task!r}",
-            subject=str(name),
-            code="wrong_task",
-        )
-    session = models.open_session(model, threads)
-    models.require(session, model)
-    return session, model.card
 
 
 def _checked(crop: Image) -> Image:
