@@ -120,7 +120,7 @@ def open_for(
     model = load(name_or_path, folder)
     if model.card.task != task:
         raise ModelError(
-            f"expected a model that {_DOES[task]}, this one's task is {model.card.task!r}",
+            f"expected a model that {_DOES[task]} (task {task}), this one's task is {model.card.task!r}",
             subject=str(name_or_path),
             code="wrong_task",
         )
