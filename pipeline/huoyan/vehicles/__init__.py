@@ -1,0 +1,1 @@
+"""Muck trucks: what a passage means against the register, over time and across cameras."""
