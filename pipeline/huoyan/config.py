@@ -14,12 +14,22 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from huoyan.errors import ConfigError
+from huoyan.passage import Code
 
 Lon = Annotated[float, Field(ge=-180, le=180)]
 Lat = Annotated[float, Field(ge=-90, le=90)]
+PriorityName = Literal["urgent", "high", "normal", "record"]
 Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h|d)$")]
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -53,6 +63,9 @@ def _iso_time(value: str) -> str:
 
 TimeZone = Annotated[str, AfterValidator(_zone_name)]
 IsoTime = Annotated[str, BeforeValidator(_written), AfterValidator(_iso_time)]
+
+
+ROAD_SAMPLING = "200ms"
 
 
 class Strict(BaseModel):
@@ -96,6 +109,16 @@ class Camera(Strict):
     """Zone of times without an offset; default the county's."""
     start: IsoTime | None = None
     """Time of the first frame of videos that do not tell it (ISO 8601)."""
+    road: bool = False
+    """Vehicles are followed through its videos and judged once a passage, not frame by frame."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _often_enough(cls, data: Any) -> Any:
+        """A vehicle that passes is in view for seconds, so a road camera's default is finer."""
+        if isinstance(data, dict) and data.get("road") is True:
+            return {"sampling": ROAD_SAMPLING, **data}
+        return data
 
 
 class Drone(Strict):
@@ -121,6 +144,7 @@ class Registry(Strict):
     permits: Path | None = None
     footprints: Path | None = None
     vehicles: Path | None = None
+    corridors: Path | None = None
     venues: Path | None = None
 
 
@@ -165,6 +189,77 @@ class Evidence(Strict):
     blur_plates: bool = True
 
 
+class Retention(Strict):
+    """How long what is known of vehicles is kept."""
+
+    passages: Duration = "180d"
+    violations: Duration = "730d"
+    pictures: Duration = "90d"
+
+
+class LevelPriorities(Strict):
+    """How urgent the alerts of a vehicle of each level are."""
+
+    green: PriorityName = "normal"
+    yellow: PriorityName = "high"
+    red: PriorityName = "urgent"
+
+
+class Levels(Strict):
+    """From how many violations within a window on a vehicle is yellow, and red."""
+
+    window: Duration = "90d"
+    yellow: Annotated[float, Field(gt=0)] = 1
+    red: Annotated[float, Field(gt=0)] = 3
+    weights: dict[Code, Annotated[float, Field(ge=0)]] = {}
+    """What a violation of a reason counts; 1 where it is not named."""
+    priority: LevelPriorities = LevelPriorities()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Levels:
+        if self.red < self.yellow:
+            raise ValueError(f"red ({self.red:g}) must be at least yellow ({self.yellow:g})")
+        return self
+
+
+class Trips(Strict):
+    """Which passages of one truck are one trip."""
+
+    gap: Duration = "45m"
+    """A truck that nobody has seen for so long has ended its trip."""
+    longest: Duration = "6h"
+    fastest_kmh: Annotated[float, Field(gt=0)] = 110
+    slowest_kmh: Annotated[float, Field(gt=0)] = 8
+    """Slower than this on the way between two cameras an unreadable truck is not taken for the same."""
+    alike: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Likeness (cosine) from which two passages may show one vehicle where a plate is unreadable."""
+    roads: list[tuple[str, str, Annotated[float, Field(ge=0)]]] = []
+    """Metres by road between two cameras or gates; without, the straight line tells."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Trips:
+        if self.fastest_kmh <= self.slowest_kmh:
+            raise ValueError("fastest_kmh must be above slowest_kmh")
+        return self
+
+
+class Vehicles(Strict):
+    """What is kept of muck trucks, and what follows from it."""
+
+    retention: Retention = Retention()
+    levels: Levels = Levels()
+    trips: Trips = Trips()
+
+    @model_validator(mode="after")
+    def _kept_long_enough(self) -> Vehicles:
+        if seconds(self.levels.window) > seconds(self.retention.violations):
+            raise ValueError(
+                f"levels.window ({self.levels.window}) must not be longer than violations are kept"
+                f" (retention.violations, {self.retention.violations})"
+            )
+        return self
+
+
 class Config(Strict):
     county: County = County()
     archive: Path = Path("archive")
@@ -176,6 +271,7 @@ class Config(Strict):
     models: Models = Models()
     dispatch: Dispatch = Dispatch()
     evidence: Evidence = Evidence()
+    vehicles: Vehicles = Vehicles()
 
 
 @dataclass(frozen=True, slots=True)
