@@ -43,20 +43,30 @@ def _card(path: Path, **values: Any) -> Path:
 
 
 def write_reader(path: Path, text: str, kind: str, threshold: float = 0.5, **card: Any) -> Path:
-    """Reads `text` on every crop, each character as surely as the crop is red (its mean, of 1)."""
+    """Reads `text` on every crop, each character as surely as the crop is red (its mean, of 1); what is left is
+    spread evenly over the other characters, and of the kinds over those of another colour."""
     letters, kinds = len(grammar.ALPHABET), len(grammar.KINDS)
     wanted = np.zeros((1, grammar.SLOTS, letters), np.float32)
     wanted[0, np.arange(grammar.SLOTS), grammar.encode(text)] = 1
     which = np.zeros((1, kinds), np.float32)
     which[0, grammar.NAMES.index(kind)] = 1
+    others = (1 - wanted) / (letters - 1)
+    another = np.array([[k.colour != grammar.kind(kind).colour for k in grammar.KINDS]], np.float32)
+    another /= another.sum()
     nodes = [
         helper.make_node("Cast", ["images"], ["f"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["f"], ["colour"], axes=[1, 2], keepdims=0),
         helper.make_node("Slice", ["colour", "zero", "one", "one"], ["red"]),
         helper.make_node("Mul", ["red", "scale"], ["sure"]),
+        helper.make_node("Sub", ["whole", "sure"], ["unsure"]),
         helper.make_node("Unsqueeze", ["sure", "last"], ["sure3"]),
-        helper.make_node("Mul", ["wanted", "sure3"], ["characters"]),
-        helper.make_node("Mul", ["which", "sure"], ["kinds"]),
+        helper.make_node("Unsqueeze", ["unsure", "last"], ["unsure3"]),
+        helper.make_node("Mul", ["wanted", "sure3"], ["told"]),
+        helper.make_node("Mul", ["others", "unsure3"], ["left"]),
+        helper.make_node("Add", ["told", "left"], ["characters"]),
+        helper.make_node("Mul", ["which", "sure"], ["this"]),
+        helper.make_node("Mul", ["another", "unsure"], ["that"]),
+        helper.make_node("Add", ["this", "that"], ["kinds"]),
     ]
     outputs = [
         helper.make_tensor_value_info("characters", TensorProto.FLOAT, ["n", grammar.SLOTS, letters]),
@@ -64,6 +74,9 @@ def write_reader(path: Path, text: str, kind: str, threshold: float = 0.5, **car
     ]
     constants = {
         "scale": np.float32(1 / 255),
+        "whole": np.float32(1),
+        "others": others,
+        "another": another,
         "wanted": wanted,
         "which": which,
         "zero": np.array([0], np.int64),

@@ -103,6 +103,9 @@ class Card(Strict):
     doubt: Share | None = None
     """Classifiers: what a detector found and this model scores lower, in a crop round it, is taken for something else;
     default the threshold."""
+    passage: Share | None = None
+    """Plate readers: a vote over many reads of one plate is readable from this probability of its least sure character;
+    default the threshold."""
     peak: Share | None = None
     """Change models: a patch above the threshold counts only if some pixel of it scores this; default the threshold."""
     min_area_m2: Annotated[float, Field(ge=0)] = 0.0

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from huoyan.perception import plate_grammar as grammar
 from huoyan.perception.plate_grammar import Floats
 from huoyan.perception.plate_shape import to_input
+from huoyan.perception.plate_vote import evidence
 from huoyan.records import Image
 
 See = Callable[[Image], tuple[Floats, Floats]]
@@ -35,7 +35,7 @@ def probabilities(see: See, crops: Sequence[Image]) -> tuple[Floats, Floats]:
     doubtful = [
         index
         for index, (own, kind) in enumerate(zip(characters, kinds, strict=True))
-        if least(own, grammar.decode(own, kind)) < DOUBT
+        if evidence(own, kind).confidence < DOUBT
     ]
     if doubtful:
         again = np.stack([to_input(crops[index], rim) for rim in RIMS for index in doubtful])
@@ -43,9 +43,3 @@ def probabilities(see: See, crops: Sequence[Image]) -> tuple[Floats, Floats]:
             looks = further.reshape(len(RIMS), len(doubtful), *further.shape[1:])
             first[doubtful] = (first[doubtful] + looks.sum(axis=0)) / (1 + len(RIMS))
     return characters, kinds
-
-
-def least(characters: Floats, decoded: grammar.Decoded) -> float:
-    """Probability of the least sure character of a text. Empty slots count: a plate cut off behind its sixth
-    character must not pass for a whole one."""
-    return min(float(characters[slot, index]) for slot, index in enumerate(decoded.classes))

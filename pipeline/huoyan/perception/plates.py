@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from huoyan.perception import letterbox, models, plate_grammar, plate_shape, plate_views
+from huoyan.perception import letterbox, models, plate_grammar, plate_shape, plate_views, plate_vote
 from huoyan.perception.plate_shape import Points
+from huoyan.perception.plate_vote import PlateEvidence
 from huoyan.records import Box, Image
 
 READER, FINDER = "plate-reader", "plate-corners"
@@ -64,6 +65,7 @@ class PlateReader:
     Attributes:
         name, sha256: of the loaded model.
         threshold: a plate whose least sure character is below it is unreadable.
+        passage_threshold: the same for the vote of many reads of one plate, `plate_vote.vote`.
     """
 
     def __init__(self, model: str | Path = READER, *, folder: Path | None = None, threads: int = 1) -> None:
@@ -76,6 +78,7 @@ class PlateReader:
         card = found.card
         self.name, self.sha256 = card.name, self._session.sha256
         self.threshold = card.threshold()
+        self.passage_threshold = self.threshold if card.passage is None else card.passage
 
     def read(self, crops: Sequence[Image]) -> list[PlateRead]:
         """Read crops of plates.
@@ -87,31 +90,35 @@ class PlateReader:
             ModelError: the model fails.
             ValueError: a crop is empty or no picture.
         """
-        reads: list[PlateRead] = []
+        return [self._decide(evidence) for evidence in self.evidence(crops)]
+
+    def evidence(self, crops: Sequence[Image]) -> list[PlateEvidence]:
+        """What each crop says, with all its doubts: for a vote over many reads of one plate.
+
+        Args and errors are those of `read`.
+        """
+        told: list[PlateEvidence] = []
         for start in range(0, len(crops), _CROPS_AT_ONCE):
             batch = [_checked(crop) for crop in crops[start : start + _CROPS_AT_ONCE]]
             characters, kinds = plate_views.probabilities(self._see, batch)
-            reads += [self._decide(c, k) for c, k in zip(characters, kinds, strict=True)]
-        return reads
+            told += [plate_vote.evidence(c, k) for c, k in zip(characters, kinds, strict=True)]
+        return told
 
     def _see(self, inputs: Image) -> tuple[plate_grammar.Floats, plate_grammar.Floats]:
         characters, kinds = self._session.run({"images": inputs})
         return characters, kinds
 
-    def _decide(self, characters: plate_grammar.Floats, kinds: plate_grammar.Floats) -> PlateRead:
-        decoded = plate_grammar.decode(characters, kinds)
-        chances = [float(characters[slot, index]) for slot, index in enumerate(decoded.classes)]
-        sure = plate_views.least(characters, decoded)
-        colour = plate_grammar.kind(decoded.kind).colour
-        same = [plate_grammar.kind(name).colour == colour for name in plate_grammar.NAMES]
+    def _decide(self, evidence: PlateEvidence) -> PlateRead:
+        guess, colour = evidence.guess, plate_grammar.kind(evidence.kind).colour
+        chances = evidence.characters[np.arange(plate_grammar.SLOTS), plate_grammar.encode(guess)]
         return PlateRead(
-            text=decoded.text if sure >= self.threshold else "",
-            guess=decoded.text,
-            kind=decoded.kind,
+            text=guess if evidence.confidence >= self.threshold else "",
+            guess=guess,
+            kind=evidence.kind,
             colour=colour,
-            confidence=sure,
-            characters=tuple(chances[: len(decoded.text)]),
-            colour_confidence=float(kinds[same].sum()),
+            confidence=evidence.confidence,
+            characters=tuple(float(c) for c in chances[: len(guess)]),
+            colour_confidence=plate_vote.colour_share(evidence.kinds, colour),
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from huoyan.perception.plate_shape import Points, rectify
+from huoyan.perception.plate_vote import PlateEvidence
 from huoyan.perception.plates import FINDER, READER, FoundPlate, PlateFinder, PlateRead, PlateReader
 from huoyan.records import Box, Detection, Image
 
@@ -69,22 +70,51 @@ class VehiclePlates:
         Raises:
             ModelError: a model fails.
         """
-        wanted = [i for i, d in enumerate(detections) if d.label in self.labels and _is_near(d.box)]
-        wanted = sorted(wanted, key=lambda i: -_area(detections[i].box))[:MOST_VEHICLES]
-        plates: dict[int, FoundPlate] = {}
-        for index in wanted:
-            plate = self._best(image, detections[index].box)
-            if plate is not None:
-                plates[index] = plate
+        plates = self._found(image, detections)
         return [
             _with_plate(d, plates[i], self._read(image, plates[i]), self._reader.name) if i in plates else d
             for i, d in enumerate(detections)
         ]
 
+    def evidence_on(
+        self, image: Image, detections: Sequence[Detection]
+    ) -> dict[int, tuple[FoundPlate, PlateEvidence]]:
+        """What the plates of the vehicles in a frame say, to be collected until a vehicle has passed.
+
+        Args:
+            image: uint8 [H, W, 3] RGB.
+            detections: in pixels of `image`.
+
+        Returns:
+            By index of the detection: where its plate hangs, in pixels of `image`, and the surest evidence from it.
+            Vehicles without a plate that could be found are missing. `plate_vote.vote` makes one answer of the
+            evidence of many frames.
+
+        Raises:
+            ModelError: a model fails.
+        """
+        return {
+            index: (plate, self._evidence(image, plate))
+            for index, plate in self._found(image, detections).items()
+        }
+
+    @property
+    def passage_threshold(self) -> float:
+        """The reader's threshold for votes."""
+        return self._reader.passage_threshold
+
+    def _found(self, image: Image, detections: Sequence[Detection]) -> dict[int, FoundPlate]:
+        """The plates by index of the vehicle: the largest vehicles that are near and whose plates are wanted."""
+        wanted = [i for i, d in enumerate(detections) if d.label in self.labels and _is_near(d.box)]
+        wanted = sorted(wanted, key=lambda i: -_area(detections[i].box))[:MOST_VEHICLES]
+        plates = {index: self._best(image, detections[index].box) for index in wanted}
+        return {index: plate for index, plate in plates.items() if plate is not None}
+
     def _read(self, image: Image, plate: FoundPlate) -> PlateRead:
-        """The surest reading of a few cuts: corners that are a little off spoil one cut, seldom all."""
-        cuts = [rectify(image, corners, margin) for corners, margin in _cuts(plate)]
-        return max(self._reader.read(cuts), key=lambda read: read.confidence)
+        return max(self._reader.read(_rectified(image, plate)), key=lambda read: read.confidence)
+
+    def _evidence(self, image: Image, plate: FoundPlate) -> PlateEvidence:
+        return max(self._reader.evidence(_rectified(image, plate)), key=lambda told: told.confidence)
 
     def _best(self, image: Image, box: Box) -> FoundPlate | None:
         """The surest plate that hangs where a vehicle's own plate hangs, in pixels of the picture."""
@@ -99,6 +129,12 @@ class VehiclePlates:
             if right - left >= MIN_PLATE_PX and (top + bottom) / 2 >= _LOWEST_SHARE * (y2 - y1):
                 return FoundPlate(plate.score, plate.corners + np.array([x1, y1], dtype=np.float32))
         return None
+
+
+def _rectified(image: Image, plate: FoundPlate) -> list[Image]:
+    """A few cuts of a plate, of which the surest reading counts: corners that are a little off spoil one cut, seldom
+    all."""
+    return [rectify(image, corners, margin) for corners, margin in _cuts(plate)]
 
 
 def _cuts(plate: FoundPlate) -> Iterator[tuple[Points, float]]:

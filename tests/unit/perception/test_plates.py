@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from huoyan.errors import ModelError
-from huoyan.perception import models, plate_shape
+from huoyan.perception import models, plate_grammar, plate_shape
+from huoyan.perception.plate_vote import vote
 from huoyan.perception.plates import PlateFinder, PlateReader
 from huoyan.perception.vehicle_plates import VehiclePlates
 from huoyan.records import Detection, Image
@@ -50,6 +51,27 @@ def test_many_crops_keep_their_order(reader: PlateReader) -> None:
     reads = reader.read([crop(red, 20 + number, 60 + 3 * number) for number, red in enumerate(reds)])
     assert [bool(read.text) for read in reads] == [red == 250 for red in reds]
     assert reader.read([]) == []
+
+
+def test_evidence_is_what_a_read_decides_on(reader: PlateReader) -> None:
+    crops = [crop(230), crop(120), crop(240)]
+    for read, told in zip(reader.read(crops), reader.evidence(crops), strict=True):
+        assert (told.guess, told.kind, told.confidence) == (read.guess, read.kind, read.confidence)
+        assert told.characters.shape == (plate_grammar.SLOTS, len(plate_grammar.ALPHABET))
+        assert told.characters.sum(axis=1) == pytest.approx(np.ones(plate_grammar.SLOTS), abs=1e-3)
+        assert told.kinds.shape == (len(plate_grammar.KINDS),)
+    answer = vote(reader.evidence(crops), reader.passage_threshold)
+    assert (answer.text, answer.kind, answer.colour, answer.reads) == (TEXT, "yellow_double", "yellow", 3)
+
+
+def test_the_card_may_ask_more_of_a_vote_or_less(tmp_path: Path) -> None:
+    path = write_reader(tmp_path / "plate-reader.onnx", TEXT, "blue", threshold=0.6)
+    assert PlateReader(path).passage_threshold == 0.6
+    path = write_reader(tmp_path / "plate-reader.onnx", TEXT, "blue", threshold=0.6, passage=0.9)
+    assert PlateReader(path).passage_threshold == 0.9
+    path = write_reader(tmp_path / "plate-reader.onnx", TEXT, "blue", passage=1.2)
+    with pytest.raises(ModelError, match="passage"):
+        PlateReader(path)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +158,22 @@ def test_an_unreadable_plate_says_only_where_it_hangs(vehicles: VehiclePlates) -
     assert set(seen.attributes) == {"model", "plate_box"}
 
 
+def test_evidence_of_a_passage_is_collected_frame_by_frame(vehicles: VehiclePlates) -> None:
+    """What is unreadable on every single frame is told once the frames agree."""
+    excavator = Detection("excavator", 0.7, (450.0, 100.0, 640.0, 300.0))
+    collected = []
+    for red, top in ((180, 330), (170, 335), (175, 340)):
+        (told,) = vehicles.evidence_on(street(red, top), [excavator, TRUCK]).items()
+        index, (plate, evidence) = told
+        assert index == 1
+        assert plate.box == pytest.approx((200, top, 260, top + 20), abs=3)
+        assert evidence.guess == TEXT
+        assert vehicles.on(street(red, top), [TRUCK])[0].text == ""
+        collected.append(evidence)
+    assert vote(collected, 0.5).text == TEXT
+    assert vehicles.passage_threshold == 0.75
+
+
 @pytest.mark.parametrize(
     ("label", "box", "top"),
     [
@@ -149,6 +187,7 @@ def test_nothing_is_read_that_need_not_or_cannot(
 ) -> None:
     detection = Detection(label, 0.8, box)
     assert vehicles.on(street(top=top), [detection]) == [detection]
+    assert vehicles.evidence_on(street(top=top), [detection]) == {}
 
 
 def test_a_box_that_leaves_the_picture(vehicles: VehiclePlates) -> None:
