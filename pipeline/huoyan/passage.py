@@ -39,6 +39,8 @@ class PlateReading:
     """Frames on which it was looked at."""
     agreeing: int = 0
     """Of them, those that say the same by themselves."""
+    why: str = ""
+    """Why it is unreadable; empty if it is readable, or somebody else's reading."""
 
     @property
     def readable(self) -> bool:
@@ -90,6 +92,8 @@ class Passage:
     """Unit vector that is alike for looks at one vehicle; empty: none was made."""
     sights: tuple[Sight, ...] = ()
     looks: int = 1
+    ended: bool = True
+    """False: told while it was still in view. It comes again under the same id, complete, when it has left."""
 
     @property
     def time(self) -> datetime:
