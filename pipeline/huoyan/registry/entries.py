@@ -1,4 +1,4 @@
-"""What the county's registers hold: zones, permits, footprints, vehicles and venues, checked."""
+"""What the county's registers hold: zones, permits, footprints, vehicles, corridors and venues, checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import date
 from typing import Final
 
 from shapely.geometry.base import BaseGeometry
+
+from huoyan.registry.hours import ALWAYS, Hours
 
 ZONE_KINDS: Final = (
     "control",
@@ -28,6 +30,15 @@ PLATE_COLOURS: Final = {
     "黑": "black",
 }
 """Names of plate colours that a register may use, with the word that Huoyan uses."""
+VEHICLE_KINDS: Final = {
+    "渣土车": "muck_truck",
+    "自卸车": "dump_truck",
+    "搅拌车": "mixer_truck",
+    "洒水车": "sprinkler",
+    "装载机": "loader",
+    "其他": "other",
+}
+"""Names of kinds of vehicles that a register may use, with the word that Huoyan uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +92,22 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
+class Corridor:
+    """A road that vehicles are approved for. `geometry` is its line in degrees (lon, lat), WGS 84."""
+
+    id: str
+    name: str
+    width_m: float
+    """From edge to edge: half of it lies on either side of the line."""
+    geometry: BaseGeometry
+
+
+@dataclass(frozen=True, slots=True)
 class Vehicle:
-    """A registered vehicle. Days are local and both included; None leaves that end open."""
+    """An approved vehicle. Days are local and both included; None leaves that end open.
+
+    What a register leaves empty is not restricted: no hours, any hour; no corridors, any road.
+    """
 
     plate: str
     colour: str
@@ -92,8 +117,22 @@ class Vehicle:
     valid_from: date | None
     valid_to: date | None
     sites: tuple[str, ...]
-    """Zones that it may load or tip at."""
+    """Zones that it may load or tip at, whichever way round."""
     note: str = ""
+    trips: tuple[tuple[str, str], ...] = ()
+    """Zones that it may carry (from, to)."""
+    corridors: tuple[str, ...] = ()
+    hours: Hours = ALWAYS
+    """When it may be under way, in local time."""
+    load_kg: float | None = None
+    """The most that it may carry."""
+    tare_kg: float | None = None
+    """Its weight when empty, as registered."""
+
+    @property
+    def all_sites(self) -> frozenset[str]:
+        """Every zone that it may load or tip at."""
+        return frozenset(self.sites).union(*self.trips)
 
 
 def plate_key(text: str) -> str:

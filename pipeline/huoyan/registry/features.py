@@ -141,6 +141,9 @@ def _coordinates_fault(geometry: Any, kinds: tuple[str, ...]) -> str | None:
         return "coordinates are missing"
     if kind == "Point":
         return _pair_fault(coordinates)
+    if kind.endswith("LineString"):
+        lines = coordinates if kind == "MultiLineString" else [coordinates]
+        return next(filter(None, map(_line_fault, lines)), None)
     polygons = coordinates if kind == "MultiPolygon" else [coordinates]
     for polygon in polygons:
         if not isinstance(polygon, list) or not polygon:
@@ -150,6 +153,15 @@ def _coordinates_fault(geometry: Any, kinds: tuple[str, ...]) -> str | None:
             if fault:
                 return fault
     return None
+
+
+def _line_fault(line: Any) -> str | None:
+    if not isinstance(line, list) or len(line) < 2:
+        return "a line needs at least two points"
+    fault = next(filter(None, map(_pair_fault, line)), None)
+    return fault or (
+        "a line whose points are all the same" if all(p[:2] == line[0][:2] for p in line) else None
+    )
 
 
 def _ring_fault(ring: Any) -> str | None:

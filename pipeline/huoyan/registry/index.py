@@ -1,4 +1,5 @@
-"""The registers as one object that answers: which zones, which building, which permit, which vehicle."""
+"""The registers as one object that answers: which zones, which building, which permit, which vehicle, which
+corridor."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from shapely.geometry.base import BaseGeometry
 
 from huoyan.records import Placement
 from huoyan.registry.areas import circle
-from huoyan.registry.entries import Footprint, Permit, Vehicle, Zone, plate_key
+from huoyan.registry.corridors import CorridorMatch, Corridors
+from huoyan.registry.entries import Corridor, Footprint, Permit, Vehicle, Zone, plate_key
 from huoyan.registry.layer import Layer
 from huoyan.registry.local import LocalPlane
 from huoyan.registry.spot import Spot
@@ -50,7 +52,7 @@ class PermitMatch:
 
 
 class Registry:
-    """Zones (venues among them), permits, footprints and vehicles of a county, indexed. Read-only.
+    """Zones (venues among them), permits, footprints, vehicles and corridors of a county, indexed. Read-only.
 
     Attributes:
         zones: by id.
@@ -65,6 +67,7 @@ class Registry:
         permits: Iterable[Permit] = (),
         footprints: Iterable[Footprint] = (),
         vehicles: Mapping[str, Vehicle] | None = None,
+        corridors: Iterable[Corridor] = (),
     ) -> None:
         self.zones = {zone.id: zone for zone in zones}
         self.footprints = {footprint.id: footprint for footprint in footprints}
@@ -72,7 +75,10 @@ class Registry:
         self.vehicles = vehicles
         geometries = [zone.geometry for zone in self.zones.values()]
         geometries += [footprint.geometry for footprint in self.footprints.values()]
+        corridors = tuple(corridors)
+        geometries += [corridor.geometry for corridor in corridors]
         self._plane = _plane(geometries)
+        self._corridors = Corridors(corridors, self._plane)
         self._zones = Layer([self._plane.to_metres(z.geometry) for z in self.zones.values()])
         self._footprints = Layer([self._plane.to_metres(f.geometry) for f in self.footprints.values()])
         self._permits = Layer([self._permit_area(permit) for permit in self.permits])
@@ -121,6 +127,10 @@ class Registry:
         """The share of a place in a zone grown by `metres`."""
         return spot.share(self._zones.grown(self._zone_index[zone_id], metres))
 
+    def metres_to(self, spot: Spot, zone_id: str) -> float:
+        """Metres from the best estimate of a place to a zone, 0 inside."""
+        return spot.distance_m(self._zones.areas[self._zone_index[zone_id]])
+
     def footprint_at(self, spot: Spot) -> FootprintMatch | None:
         """The building that most of a place lies on."""
         matches = self._on_footprints(spot)
@@ -148,6 +158,23 @@ class Registry:
     def vehicle(self, plate: str) -> Vehicle | None:
         """The registered vehicle with this plate, however it is spaced or hyphenated."""
         return (self.vehicles or {}).get(plate_key(plate))
+
+    @property
+    def corridors(self) -> Mapping[str, Corridor]:
+        """By id."""
+        return self._corridors.by_id
+
+    def on_corridors(self, spot: Spot, corridor_ids: Iterable[str]) -> list[CorridorMatch]:
+        """How a place lies to corridors, in their order.
+
+        Raises:
+            KeyError: there is no such corridor.
+        """
+        return [self._corridors.match(spot, name) for name in corridor_ids]
+
+    def corridors_near(self, spot: Spot, metres: float) -> list[CorridorMatch]:
+        """Corridors whose middle line is within `metres` of a place, the nearest first."""
+        return self._corridors.near(spot, metres)
 
     def permit(self, permit_id: str) -> Permit | None:
         """The permit of this id."""

@@ -9,7 +9,8 @@ import yaml
 
 from huoyan import share
 from huoyan.config import LoadedConfig
-from huoyan.registry import areas, papers
+from huoyan.registry import areas, fleet, papers
+from huoyan.registry.corridors import read_corridors
 from huoyan.registry.entries import Zone
 from huoyan.registry.index import Registry
 from huoyan.registry.mistakes import Mistakes, did_you_mean
@@ -42,12 +43,16 @@ def load(loaded: LoadedConfig, scenes: Collection[str] | None = None) -> Registr
         if named.permits
         else []
     )
+    corridors = read_corridors(loaded.resolve(named.corridors), mistakes) if named.corridors else []
+    corridor_ids = {corridor.id for corridor in corridors}
     vehicles = (
-        papers.read_vehicles(loaded.resolve(named.vehicles), zone_ids, mistakes) if named.vehicles else None
+        fleet.read_vehicles(loaded.resolve(named.vehicles), zone_ids, corridor_ids, mistakes)
+        if named.vehicles
+        else None
     )
     _check_cameras(loaded, zone_ids, mistakes)
     mistakes.raise_any()
-    return Registry(zones, permits, footprints, vehicles)
+    return Registry(zones, permits, footprints, vehicles, corridors)
 
 
 def empty() -> Registry:

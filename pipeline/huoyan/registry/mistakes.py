@@ -23,6 +23,10 @@ class Mistakes:
         where = ":".join(part for part in (file, str(row), column) if part)
         self.lines.append(f"{where}: {text}{f' ({hint})' if hint else ''}")
 
+    def hint(self, word: str, known: Collection[str]) -> str:
+        """See `did_you_mean`; none once more mistakes are there than an error lists: looking takes its time."""
+        return did_you_mean(word, known) if len(self.lines) < SHOWN else ""
+
     def raise_any(self) -> None:
         """Raise what was collected.
 

@@ -1,4 +1,4 @@
-"""Registers without geometry of their own: permits and vehicles."""
+"""The register of permits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from huoyan.registry import features, tables
 from huoyan.registry.areas import known_scenes
-from huoyan.registry.entries import PLATE_COLOURS, Permit, Vehicle, plate_key
+from huoyan.registry.entries import Permit
 from huoyan.registry.mistakes import Mistakes, did_you_mean
 from huoyan.registry.tables import Row
 
@@ -57,41 +57,6 @@ def read_permits(
     return list(found.values())
 
 
-def read_vehicles(path: Path, zones: Collection[str], mistakes: Mistakes) -> dict[str, Vehicle]:
-    """Vehicles of a CSV, by the key of their plate.
-
-    Columns: plate, colour, kind, company, permit, valid_from, valid_to, sites (zone ids), note.
-    """
-    found: dict[str, Vehicle] = {}
-    optional = ("colour", "kind", "company", "permit", "valid_from", "valid_to", "sites", "note")
-    for row in tables.read(path, ("plate",), optional, mistakes):
-        plate = row.required("plate")
-        key = plate_key(plate)
-        if plate and not 5 <= len(key) <= 10:
-            row.wrong("plate", f"does not look like a plate: {plate!r}")
-        if key and key in found:
-            row.wrong("plate", f"{plate!r} is used twice")
-        first, last = row.day("valid_from"), row.day("valid_to")
-        if first and last and first > last:
-            row.wrong("valid_to", f"{last} is before valid_from {first}")
-        sites = tuple(row.words("sites"))
-        for site in sites:
-            if site not in zones:
-                row.wrong("sites", f"unknown zone {site!r}", did_you_mean(site, zones))
-        found[key] = Vehicle(
-            plate,
-            _colour(row),
-            row.text("kind"),
-            row.text("company"),
-            row.text("permit"),
-            first,
-            last,
-            sites,
-            row.text("note"),
-        )
-    return found
-
-
 def _permit_scenes(row: Row, scenes: Collection[str]) -> frozenset[str]:
     words = row.words("scene")
     if not words:
@@ -136,11 +101,3 @@ def _check_place(row: Row, zones: Collection[str], footprints: Collection[str]) 
         value = row.text(column)
         if value and value not in known:
             row.wrong(column, f"unknown {column} {value!r}", did_you_mean(value, known) if known else "")
-
-
-def _colour(row: Row) -> str:
-    text = row.text("colour").lower()
-    colour = PLATE_COLOURS.get(text.removesuffix("色").removesuffix("牌"), text)
-    if colour and colour not in PLATE_COLOURS.values():
-        row.wrong("colour", f"unknown plate colour {text!r}", did_you_mean(colour, PLATE_COLOURS.values()))
-    return colour

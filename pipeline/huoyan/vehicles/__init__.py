@@ -1,1 +1,8 @@
 """Muck trucks: what a passage means against the register, over time and across cameras."""
+
+from __future__ import annotations
+
+from huoyan.vehicles.context import Context, Limits, Sighting
+from huoyan.vehicles.judge import GRAVITY, judge
+
+__all__ = ["GRAVITY", "Context", "Limits", "Sighting", "judge"]

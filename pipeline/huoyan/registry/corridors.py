@@ -1,0 +1,88 @@
+"""Corridors: the roads that vehicles are approved for, as lines with a width, and how a place lies to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import shapely
+from shapely import STRtree
+from shapely.geometry.base import BaseGeometry
+
+from huoyan.registry import features
+from huoyan.registry.entries import Corridor
+from huoyan.registry.features import Feature
+from huoyan.registry.local import LocalPlane
+from huoyan.registry.mistakes import Mistakes
+from huoyan.registry.spot import Spot
+
+LINES = ("LineString", "MultiLineString")
+_MAX_WIDTH_M = 1_000.0
+
+
+def read_corridors(path: Path, mistakes: Mistakes) -> list[Corridor]:
+    """Corridors of a GeoJSON, Shapefile or GeoPackage: lines with the properties id, name, width_m."""
+    found: dict[str, Corridor] = {}
+    for feature in features.read(path, LINES, mistakes):
+        name = feature.text("id")
+        if not name:
+            feature.wrong("id", "is empty")
+        elif name in found:
+            feature.wrong("id", f"{name!r} is used twice")
+        width = _width(feature)
+        if width is not None:
+            found[name] = Corridor(name, feature.text("name") or name, width, feature.geometry)
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CorridorMatch:
+    """A corridor near a place: the probability that the place is on it and the metres to its middle line."""
+
+    corridor: Corridor
+    share: float
+    distance_m: float
+
+
+class Corridors:
+    """Corridors in the registry's plane: asked by id for a vehicle's own, by place for all."""
+
+    def __init__(self, corridors: Iterable[Corridor], plane: LocalPlane) -> None:
+        self.by_id = {corridor.id: corridor for corridor in corridors}
+        self._list = list(self.by_id.values())
+        self._lines: dict[str, BaseGeometry] = {c.id: plane.to_metres(c.geometry) for c in self._list}
+
+    @cached_property
+    def _tree(self) -> STRtree:
+        return STRtree(list(self._lines.values()))
+
+    def match(self, spot: Spot, corridor_id: str) -> CorridorMatch:
+        """How a place lies to one corridor."""
+        corridor, line = self.by_id[corridor_id], self._lines[corridor_id]
+        half = corridor.width_m / 2.0
+        distance = float(shapely.distance(line, spot.point))
+        if abs(distance - half) > 3.0 * spot.sigma_m:
+            return CorridorMatch(corridor, float(distance <= half), distance)
+        inside = shapely.dwithin(line, spot.cloud, half)
+        return CorridorMatch(corridor, float(np.count_nonzero(inside)) / len(inside), distance)
+
+    def near(self, spot: Spot, metres: float) -> list[CorridorMatch]:
+        """Corridors whose middle line is within `metres` of a place, the nearest first."""
+        found = self._tree.query(spot.point, predicate="dwithin", distance=metres)
+        matches = [self.match(spot, self._list[int(index)].id) for index in found]
+        return sorted(matches, key=lambda m: (m.distance_m, m.corridor.id))
+
+
+def _width(feature: Feature) -> float | None:
+    text = feature.text("width_m")
+    try:
+        width = float(text)
+    except ValueError:
+        width = 0.0
+    if not 0 < width <= _MAX_WIDTH_M:
+        feature.wrong("width_m", f"expected metres up to {_MAX_WIDTH_M:.0f}, got {text!r}")
+        return None
+    return width

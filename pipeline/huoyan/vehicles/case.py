@@ -1,0 +1,45 @@
+"""One passage under judgement: what every rule is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from huoyan.passage import Passage
+from huoyan.records import Place, Placement
+from huoyan.registry import Registry, Vehicle
+from huoyan.vehicles.context import Context, Limits, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A passage with the approved vehicle that it is, if it is one."""
+
+    passage: Passage
+    vehicle: Vehicle | None
+    registry: Registry
+    context: Context
+
+    @property
+    def limits(self) -> Limits:
+        return self.context.limits
+
+    @property
+    def local(self) -> datetime:
+        """When it passed, in local time."""
+        return self.passage.time.astimezone(self.context.zone)
+
+    @property
+    def places(self) -> list[tuple[datetime, Placement]]:
+        """Where it was, in order: the track, else the one place."""
+        track: list[tuple[datetime, Place | None]] = list(self.passage.track)
+        points = track or [(self.passage.time, self.passage.place)]
+        return [(time, place) for time, place in points if isinstance(place, Placement)]
+
+    def before(self) -> list[Sighting]:
+        """Earlier sightings of the plate, the latest first."""
+        found = [s for s in self.context.earlier if s.time <= self.passage.time]
+        return sorted(found, key=lambda s: s.time, reverse=True)
+
+    def site_name(self, site: str) -> str:
+        return self.registry.zone_names.get(site, site)

@@ -1,0 +1,101 @@
+"""Where a vehicle is, as rules ask for it: by the error of its place, never by a point alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from math import hypot
+
+from huoyan.records import Placement
+from huoyan.registry import Spot
+from huoyan.registry.index import SPREAD
+from huoyan.registry.local import LocalPlane
+from huoyan.vehicles.case import Case
+from huoyan.vehicles.context import Sighting
+
+SITE_KINDS = ("disposal_site", "storage_yard")
+"""Kinds of zones in which loads may be tipped."""
+CROSSING_S = 300.0
+"""A gate's second camera tells the same crossing again within this time."""
+
+
+def share_in(case: Case, spot: Spot, zones: Collection[str], margin_m: float) -> float:
+    """The probability that a place is in one of some zones, each grown by a margin; overlaps count in its favour."""
+    near = case.registry.zones_near(spot, margin_m)
+    ids = [match.zone.id for match in near if match.zone.id in zones]
+    return min(1.0, sum(case.registry.share_within(spot, zone, margin_m) for zone in ids))
+
+
+def metres_off(case: Case, place: Placement) -> float | None:
+    """Metres to the nearest of a vehicle's corridors and sites, where it surely is on none; else None."""
+    if case.vehicle is None:
+        return None
+    spot = case.registry.spot(place)
+    on = case.registry.on_corridors(spot, case.vehicle.corridors)
+    sites = case.vehicle.all_sites
+    inside = sum(match.share for match in on)
+    if inside <= 1.0 - case.limits.outside:
+        inside += share_in(case, spot, sites, case.limits.margin_m)
+    if inside > 1.0 - case.limits.outside:
+        return None
+    return min(match.distance_m - match.corridor.width_m / 2.0 for match in on)
+
+
+def disposal_site(case: Case) -> str | None:
+    """The disposal site that a place is surely in: one of the vehicle's own, else the first by id."""
+    if not isinstance(case.passage.place, Placement):
+        return None
+    near = case.registry.zones_near(case.registry.spot(case.passage.place))
+    found = [m.zone.id for m in near if m.zone.kind == "disposal_site" and m.share >= case.limits.outside]
+    own = case.vehicle.all_sites if case.vehicle else frozenset()
+    return next((zone for zone in found if zone in own), found[0] if found else None)
+
+
+def tipping_sites(case: Case) -> frozenset[str]:
+    """Zones in which it may tip: sites of the county and its own."""
+    drawn = {zone.id for zone in case.registry.zones.values() if zone.kind in SITE_KINDS}
+    return frozenset(drawn | (case.vehicle.all_sites if case.vehicle else frozenset()))
+
+
+def nearest_m(case: Case, spot: Spot, zones: Collection[str]) -> float:
+    """Metres from a place to the nearest of some zones."""
+    return min(case.registry.metres_to(spot, zone) for zone in zones)
+
+
+def last_loaded(case: Case, site: str) -> str | None:
+    """The site whose gate it left last before it came to `site`; None: nobody saw that."""
+    here = case.passage.time
+    for seen in case.before():
+        age = (here - seen.time).total_seconds()
+        if seen.site is None or (seen.site == site and age <= CROSSING_S):
+            continue
+        loads = seen.direction == "leave" and seen.site != site and age <= case.limits.trip_s
+        return seen.site if loads and not _tips_at(case, seen.site) else None
+    return None
+
+
+def speed_kmh(case: Case, place: Placement, seen: Sighting) -> float:
+    """The least speed that takes it from an earlier sighting to this passage, errors and clocks in its favour."""
+    if not isinstance(seen.place, Placement):
+        return 0.0
+    passage = case.passage
+    road = case.context.road_m(seen.place, place) if case.context.road_m else None
+    metres = straight_m(seen.place, place) if road is None else road
+    metres -= SPREAD * (seen.place.error_m + place.error_m)
+    after, before = passage.first_seen - seen.time, seen.time - passage.last_seen
+    gap = max(0.0, after.total_seconds(), before.total_seconds()) + case.limits.clocks_s
+    return max(0.0, metres) / gap * 3.6
+
+
+def straight_m(a: Placement, b: Placement) -> float:
+    """Metres between two places of a county in a straight line."""
+    plane = LocalPlane(a.lon, (a.lat + b.lat) / 2.0)
+    (x1, y1), (x2, y2) = plane.xy(a.lon, a.lat), plane.xy(b.lon, b.lat)
+    return hypot(x2 - x1, y2 - y1)
+
+
+def _tips_at(case: Case, site: str) -> bool:
+    """Whether loads are brought to a site: then what leaves it is empty."""
+    zone = case.registry.zones.get(site)
+    if case.vehicle and any(to == site for _, to in case.vehicle.trips):
+        return True
+    return zone is not None and zone.kind == "disposal_site"
