@@ -29,6 +29,7 @@ from huoyan.passage import Code
 
 Lon = Annotated[float, Field(ge=-180, le=180)]
 Lat = Annotated[float, Field(ge=-90, le=90)]
+Share = Annotated[float, Field(ge=0, le=1)]
 PriorityName = Literal["urgent", "high", "normal", "record"]
 Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h|d)$")]
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -243,9 +244,41 @@ class Trips(Strict):
         return self
 
 
+class Limits(Strict):
+    """From when on what is seen of a vehicle counts against it. Below: nothing, or for a person to decide."""
+
+    plate: Share = 0.9
+    """Least confidence of a reading (of its least sure character) that M01 and M09 rest on."""
+    weak: Share = 0.9
+    """A character below this may be any other."""
+    colour: Share = 0.9
+    cover: Share = 0.8
+    dust: Share = 0.8
+    spill: Share = 0.8
+    tipping: Share = 0.8
+    looks: Annotated[int, Field(ge=1)] = 3
+    """Frames from which on the kind of a vehicle is believed."""
+    outside: Share = 0.95
+    """Probability, by the error of the place, that something is outside an area."""
+    margin_m: Annotated[float, Field(ge=0)] = 30
+    """Outlines of sites are drawn by hand: what is so near counts as inside."""
+    weight_kg: Annotated[float, Field(ge=0)] = 100
+    """What two weighings together may be off by."""
+    tare_kg: Annotated[float, Field(ge=0)] = 500
+    """What a registered empty weight may be off by (fuel, mud)."""
+    fastest_kmh: Annotated[float, Field(gt=0)] = 120
+    clocks: Duration = "10s"
+    """The clocks of two cameras may differ by so much."""
+    trip: Duration = "12h"
+    """What was seen longer ago says nothing of where a load comes from."""
+    exempt: frozenset[str] = frozenset({"car"})
+    """Labels of vehicles that need no approval."""
+
+
 class Vehicles(Strict):
     """What is kept of muck trucks, and what follows from it."""
 
+    limits: Limits = Limits()
     retention: Retention = Retention()
     levels: Levels = Levels()
     trips: Trips = Trips()

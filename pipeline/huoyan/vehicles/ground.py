@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import hypot
 
+from huoyan.config import seconds
 from huoyan.records import Placement
 from huoyan.registry import Spot
 from huoyan.registry.index import SPREAD
@@ -68,7 +69,7 @@ def last_loaded(case: Case, site: str) -> str | None:
         age = (here - seen.time).total_seconds()
         if seen.site is None or (seen.site == site and age <= CROSSING_S):
             continue
-        loads = seen.direction == "leave" and seen.site != site and age <= case.limits.trip_s
+        loads = seen.direction == "leave" and seen.site != site and age <= seconds(case.limits.trip)
         return seen.site if loads and not _tips_at(case, seen.site) else None
     return None
 
@@ -78,11 +79,11 @@ def speed_kmh(case: Case, place: Placement, seen: Sighting) -> float:
     if not isinstance(seen.place, Placement):
         return 0.0
     passage = case.passage
-    road = case.context.road_m(seen.place, place) if case.context.road_m else None
-    metres = straight_m(seen.place, place) if road is None else road
+    by_road = case.context.road_m(seen.source_id, passage.source_id) if case.context.road_m else None
+    metres = max(straight_m(seen.place, place), by_road or 0.0)
     metres -= SPREAD * (seen.place.error_m + place.error_m)
     after, before = passage.first_seen - seen.time, seen.time - passage.last_seen
-    gap = max(0.0, after.total_seconds(), before.total_seconds()) + case.limits.clocks_s
+    gap = max(0.0, after.total_seconds(), before.total_seconds()) + seconds(case.limits.clocks)
     return max(0.0, metres) / gap * 3.6
 
 
