@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from huoyan.vehicles.context import Context, Limits, Sighting
+from huoyan.config import Limits
+from huoyan.vehicles.context import Context, Sighting
 from huoyan.vehicles.judge import GRAVITY, judge
 
 __all__ = ["GRAVITY", "Context", "Limits", "Sighting", "judge"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from huoyan.config import Limits
 from huoyan.passage import Passage
 from huoyan.records import Place, Placement
 from huoyan.registry import Registry, Vehicle
-from huoyan.vehicles.context import Context, Limits, Sighting
+from huoyan.vehicles.context import Context, Sighting
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,4 +47,4 @@ class Context:
     """Device -> why it says nothing."""
     road_m: Callable[[str, str], float | None] | None = None
     """Metres by road between two sources; without it, or where it gives None, the straight line counts."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
+from huoyan.config import Limits
 from huoyan.passage import PlateReading
 from huoyan.registry import Vehicle, plate_key
-from huoyan.vehicles.context import Limits
 
 PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新"
 SERIAL = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
