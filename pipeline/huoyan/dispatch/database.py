@@ -1,14 +1,13 @@
-"""The border to SQLite: tables, transactions, and its errors as ours."""
+"""The tables of outbox and queue in the state's database."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from huoyan.errors import DispatchError, StorageError
+from huoyan.errors import DispatchError
+from huoyan.sqlite import immediate, mapped, to_ms
 
 DATABASE = "huoyan.db"
 BUSY_MS = 5000
@@ -83,12 +82,12 @@ def open_queue(folder: Path) -> sqlite3.Connection:
     hint = "give the state folder of a scan (county.data in its configuration) with --state"
     if not path.is_file():
         raise DispatchError("there is no queue here", subject=str(path), hint=hint, code="no_queue")
-    with _mapped(str(path)):
+    with mapped(path):
         # mode=rw: a wrong path must never leave an empty database behind.
         uri = path.resolve().as_uri() + "?mode=rw"
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None)
     try:
-        with _mapped(str(path)):
+        with mapped(path):
             connection.execute("PRAGMA synchronous=FULL")
             row = connection.execute(
                 "SELECT count(*) FROM sqlite_master"
@@ -102,61 +101,6 @@ def open_queue(folder: Path) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def immediate(connection: sqlite3.Connection) -> Iterator[None]:
-    """A write transaction: all or nothing, and nobody else writes between its reads and its writes.
-
-    Inside a caller's transaction it is a savepoint: what fails here is undone here, the rest is the caller's.
-
-    Raises:
-        StorageError: the database is locked, full or damaged; nothing was written.
-    """
-    with _mapped(connection):
-        nested = connection.in_transaction
-        connection.execute("SAVEPOINT dispatch" if nested else "BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("RELEASE dispatch" if nested else "COMMIT")
-        except BaseException:
-            # SQLite itself may have rolled back already (full disk).
-            if connection.in_transaction:
-                if nested:
-                    connection.execute("ROLLBACK TO dispatch")
-                    connection.execute("RELEASE dispatch")
-                else:
-                    connection.execute("ROLLBACK")
-            raise
-
-
-def rows(
-    connection: sqlite3.Connection, statement: str, values: tuple[object, ...] = ()
-) -> list[sqlite3.Row]:
-    """The rows of a query, by column name, whatever row factory the connection has.
-
-    Raises:
-        StorageError: the database is locked or damaged.
-    """
-    with _mapped(connection):
-        cursor = connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        return cursor.execute(statement, values).fetchall()
-
-
-def to_ms(time: datetime) -> int:
-    """A time as the tables hold it: milliseconds since 1970, UTC.
-
-    Raises:
-        ValueError: `time` is naive.
-    """
-    if time.tzinfo is None:
-        raise ValueError("a time without a zone cannot be used; attach one first")
-    return round((time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
-
-
-def from_ms(value: int | None) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
-
-
 def log(
     connection: sqlite3.Connection, alert_id: str, now: datetime, action: str, actor: str, note: str = ""
 ) -> None:
@@ -165,54 +109,3 @@ def log(
         "INSERT INTO queue_log (alert_id, time_ms, action, actor, note) VALUES (?, ?, ?, ?, ?)",
         (alert_id, to_ms(now), action, actor, note),
     )
-
-
-def _name(connection: sqlite3.Connection) -> str:
-    try:
-        row = connection.execute("PRAGMA database_list").fetchone()
-    except sqlite3.Error:
-        return "the queue"
-    return str(row[2]) if row is not None and row[2] else "the queue"
-
-
-@contextmanager
-def _mapped(subject: str | sqlite3.Connection) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        name = subject if isinstance(subject, str) else _name(subject)
-        raise _explained(error, name) from error
-
-
-def _explained(error: sqlite3.Error, subject: str) -> StorageError:
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    text = str(error)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(
-            f"the database is in use by another process ({text})",
-            subject=subject,
-            hint="wait until the other command has finished, then try again",
-            code="locked",
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return StorageError(
-            "the disk is full; nothing was changed",
-            subject=subject,
-            hint="free some space and run the same command again",
-            code="disk_full",
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StorageError(
-            f"the database is damaged ({text})",
-            subject=subject,
-            hint="restore it from a backup, or move it away and scan again",
-            code="damaged",
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return StorageError(
-            f"the database cannot be written ({text})",
-            subject=subject,
-            hint="check the owner and the permissions of the file and its folder",
-            code="not_writable",
-        )
-    return StorageError(f"the database failed: {text}", subject=subject, hint="see the disk's health")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from huoyan.dispatch.database import from_ms, immediate, rows, to_ms
 from huoyan.dispatch.protocol import Backend, Parcel, SqliteQueue
+from huoyan.sqlite import from_ms, immediate, rows, to_ms
 
 BATCH = 200
 
@@ -50,14 +50,12 @@ def _batch(connection: sqlite3.Connection, now: datetime, backend: Backend) -> i
 
 
 def _parcel(row: sqlite3.Row) -> Parcel:
-    time = from_ms(row["time_ms"])
-    assert time is not None, "the column is NOT NULL"
     return Parcel(
         row["alert_id"],
         row["incident_id"],
         row["revision"],
         row["scene"],
         row["priority"],
-        time,
+        from_ms(row["time_ms"]),
         row["document"],
     )

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from huoyan.dispatch.database import from_ms, rows, to_ms
 from huoyan.errors import DispatchError, StorageError
 from huoyan.records import Priority
+from huoyan.sqlite import from_ms, rows, to_ms
 
 State = Literal["ready", "leased", "acked", "dead"]
 STATES: tuple[State, ...] = ("ready", "leased", "acked", "dead")
@@ -121,10 +121,7 @@ def history(connection: sqlite3.Connection, alert_id: str) -> list[Event]:
         StorageError: the database is locked or damaged.
     """
     found = rows(connection, "SELECT * FROM queue_log WHERE alert_id = ? ORDER BY seq", (alert_id,))
-    return [
-        Event(cast(datetime, from_ms(row["time_ms"])), row["action"], row["actor"], row["note"])
-        for row in found
-    ]
+    return [Event(from_ms(row["time_ms"]), row["action"], row["actor"], row["note"]) for row in found]
 
 
 def resolve(connection: sqlite3.Connection, prefix: str) -> str:
@@ -186,13 +183,13 @@ def to_item(row: sqlite3.Row) -> Item:
         row["revision"],
         row["scene"],
         Priority(row["priority"]),
-        cast(datetime, from_ms(row["time_ms"])),
+        from_ms(row["time_ms"]),
         document,
         row["state"],
         row["attempts"],
-        cast(datetime, from_ms(row["ready_ms"])),
+        from_ms(row["ready_ms"]),
         row["owner"],
-        from_ms(row["lease_ms"]),
+        None if row["lease_ms"] is None else from_ms(row["lease_ms"]),
         row["verdict"],
         row["note"],
     )

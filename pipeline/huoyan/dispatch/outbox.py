@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from huoyan.dispatch.database import ensure_tables, immediate, to_ms
+from huoyan.dispatch.database import ensure_tables
 from huoyan.records import Alert
+from huoyan.sqlite import immediate, to_ms
 
 __all__ = ["ensure_tables", "put"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from huoyan.dispatch.database import immediate, log, to_ms
+from huoyan.dispatch.database import log
+from huoyan.sqlite import immediate, to_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from huoyan.dispatch.database import immediate, log, rows, to_ms
+from huoyan.dispatch.database import log
 from huoyan.dispatch.items import Item, get, to_item
 from huoyan.errors import DispatchError
+from huoyan.sqlite import immediate, rows, to_ms
 
 Verdict = Literal["confirmed", "rejected"]
 

@@ -18,6 +18,7 @@ from huoyan.incidents import codec, permitted
 from huoyan.incidents.matching import Known, find, identity, is_muted, size_m
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Incident, Place, Placement, Priority, Revision, Status, incident_id
+from huoyan.sqlite import to_ms
 
 CORROBORATION_S = 7 * 86400.0
 """Two sensors or two stages within this time raise the priority."""
@@ -83,7 +84,7 @@ def tell(store: Store, revision: Revision, time: datetime | None = None) -> None
             incident.incident_id,
             incident.revision,
             revision.why,
-            codec.to_ms(time or finding.frame.time),
+            to_ms(time or finding.frame.time),
             codec.incident_text(incident),
             codec.finding_text(finding),
         ),
@@ -166,7 +167,7 @@ def _status(status: Status, revision: int) -> Status:
 
 def _priority(known: Known, finding: Finding) -> Priority:
     """One step up if another sensor or stage saw it within a week; never more than one step in all."""
-    now = codec.to_ms(finding.frame.time)
+    now = to_ms(finding.frame.time)
     own = {f"sensor:{finding.frame.kind}", f"stage:{finding.stage}"}
     others = [time for key, time in known.seen.items() if key not in own]
     if not any(abs(now - time) <= CORROBORATION_S * 1000 for time in others):
@@ -194,7 +195,7 @@ def _with(known: tuple[str, ...], *more: str) -> tuple[str, ...]:
 
 def _save(store: Store, incident: Incident, finding: Finding, seen: Mapping[str, int]) -> None:
     place, frame = incident.place, finding.frame
-    now = codec.to_ms(frame.time)
+    now = to_ms(frame.time)
     marks = (f"sensor:{frame.kind}", f"stage:{finding.stage}")
     seen = {**seen, **{mark: max(now, seen.get(mark, now)) for mark in marks}}
     where: tuple[float | None, ...] = (None, None, None, None)
@@ -213,9 +214,9 @@ def _save(store: Store, incident: Incident, finding: Finding, seen: Mapping[str,
             incident.status,
             *where,
             incident.footprint,
-            codec.to_ms(incident.first_seen),
-            codec.to_ms(incident.last_seen),
-            codec.to_ms(incident.last_seen + timedelta(seconds=incident.window_s)),
+            to_ms(incident.first_seen),
+            to_ms(incident.last_seen),
+            to_ms(incident.last_seen + timedelta(seconds=incident.window_s)),
             frame.frame_id,
             json.dumps(seen, separators=(",", ":")),
             codec.incident_text(incident),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
@@ -14,7 +13,6 @@ _CONFIG = ConfigDict(ser_json_inf_nan="constants")
 # Pydantic takes a configuration only for what is no dataclass itself, hence the tuples of one.
 _FINDING = TypeAdapter(tuple[Finding], config=_CONFIG)
 _INCIDENT = TypeAdapter(tuple[Incident], config=_CONFIG)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def finding_text(finding: Finding) -> str:
@@ -31,15 +29,6 @@ def incident_text(incident: Incident) -> str:
 
 def incident(text: str) -> Incident:
     return _INCIDENT.validate_json(text)[0]
-
-
-def to_ms(time: datetime) -> int:
-    """Milliseconds since 1970."""
-    return (time - _EPOCH) // timedelta(milliseconds=1)
-
-
-def from_ms(value: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=value)
 
 
 def _plain(value: Any) -> Any:

@@ -1,15 +1,14 @@
-"""The state's database file: schema, lock, and SQLite's errors as ours."""
+"""The state's database file: schema and lock."""
 
 from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from huoyan.errors import StorageError
+from huoyan.sqlite import mapped, not_writable
 
 DATABASE = "huoyan.db"
 VERSION = 1
@@ -133,7 +132,7 @@ def lock(path: Path) -> IO[bytes] | None:
     try:
         handle = name.open("ab")
     except OSError as error:
-        raise _not_writable(path, str(error)) from error
+        raise not_writable(str(path), str(error)) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -145,54 +144,3 @@ def lock(path: Path) -> IO[bytes] | None:
             code="locked",
         ) from error
     return handle
-
-
-@contextmanager
-def mapped(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours.
-
-    Raises:
-        StorageError: with the path and what to do.
-    """
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _explained(error, path) from error
-
-
-def _explained(error: sqlite3.Error, path: Path) -> StorageError:
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    subject = str(path)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StorageError(
-            f"the database is in use by another process ({error})",
-            subject=subject,
-            hint="wait until the other command has finished, then run the same command again",
-            code="locked",
-        )
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return StorageError(
-            "the disk is full" if code == sqlite3.SQLITE_FULL else f"the disk fails ({error})",
-            subject=subject,
-            hint="free some space and run the same command again: it goes on where it stopped",
-            code="disk_full" if code == sqlite3.SQLITE_FULL else "disk",
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StorageError(
-            f"the database is damaged ({error})",
-            subject=subject,
-            hint="restore it from a backup, or move it away and scan again",
-            code="damaged",
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return _not_writable(path, str(error))
-    return StorageError(f"the database failed: {error}", subject=subject, hint="see the disk's health")
-
-
-def _not_writable(path: Path, why: str) -> StorageError:
-    return StorageError(
-        f"the state cannot be written ({why})",
-        subject=str(path),
-        hint="check the owner and the permissions of the folder",
-        code="not_writable",
-    )

@@ -10,6 +10,7 @@ from huoyan.errors import StorageError
 from huoyan.incidents import association, codec
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Placement, Revision
+from huoyan.sqlite import to_ms
 
 Verdict = Literal["confirmed", "rejected", "resolved"]
 MUTE_S = 30 * 86400.0
@@ -48,7 +49,7 @@ def pass_verdict(
         (
             verdict,
             codec.incident_text(judged),
-            None if verdict == "confirmed" else codec.to_ms(at),
+            None if verdict == "confirmed" else to_ms(at),
             incident_id,
         ),
     )
@@ -67,7 +68,7 @@ def expire(store: Store, now: datetime) -> int:
     """Close stories that nobody has seen for their window; returns how many. Nothing is told."""
     cursor = store.execute(
         "UPDATE incidents SET status = 'expired' WHERE status IN ('open', 'updated') AND until_ms < ?",
-        (codec.to_ms(now),),
+        (to_ms(now),),
     )
     return cursor.rowcount
 
@@ -89,7 +90,7 @@ def _mute(store: Store, incident_id: str, finding: Finding, until: datetime) -> 
             finding.frame.kind,
             finding.evidence[0].detection.label,
             lat,
-            codec.to_ms(until),
+            to_ms(until),
             codec.finding_text(finding),
         ),
     )
@@ -101,7 +102,7 @@ def _keep_negative(store: Store, revision: Revision, at: datetime, note: str) ->
         (
             revision.incident.incident_id,
             revision.incident.revision,
-            codec.to_ms(at),
+            to_ms(at),
             note,
             codec.finding_text(revision.finding),
         ),

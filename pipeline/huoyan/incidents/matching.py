@@ -14,6 +14,7 @@ from huoyan.incidents.store import Store
 from huoyan.records import Finding, Incident, Place, Placement
 from huoyan.registry import plate_key
 from huoyan.scenes import nearness
+from huoyan.sqlite import to_ms
 
 _SEARCH_M = nearness.CEILING_M + 1000.0
 """Radius of the search for candidates; 1000 m allow for the size of outlines."""
@@ -36,7 +37,7 @@ def find(store: Store, finding: Finding) -> Known | None:
 
     A rejected incident takes nothing in; a resolved one only what was seen before it was resolved.
     """
-    now, window = codec.to_ms(finding.frame.time), int(finding.window_s * 1000)
+    now, window = to_ms(finding.frame.time), int(finding.window_s * 1000)
     running = (
         " AND i.last_ms >= ? AND i.first_ms <= ? AND i.status <> 'rejected'"
         " AND (i.status <> 'resolved' OR i.closed_ms >= ?)"
@@ -81,7 +82,7 @@ def is_muted(store: Store, finding: Finding) -> bool:
     rows = store.rows(
         "SELECT finding FROM mutes WHERE scene = ? AND kind = ? AND label = ? AND until_ms >= ?"
         " AND (lat BETWEEN ? AND ? OR (lat IS NULL AND ? IS NULL))",
-        (*look, codec.to_ms(finding.frame.time), south, north, south),
+        (*look, to_ms(finding.frame.time), south, north, south),
     )
     return any(one_story(codec.finding(row["finding"]), finding) for row in rows)
 

@@ -6,13 +6,14 @@ from huoyan.incidents import codec
 from huoyan.incidents.matching import identity, latitudes, one_story, plate_of
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Placement, incident_id
+from huoyan.sqlite import to_ms
 
 
 def keep(store: Store, finding: Finding) -> None:
     """Add a lawful finding to the others of its scene, permit and place, or begin a new entry."""
     permit = finding.permit.permit_id or finding.permit.note
     south, north = latitudes(finding.place)
-    frame, now = finding.frame.frame_id, codec.to_ms(finding.frame.time)
+    frame, now = finding.frame.frame_id, to_ms(finding.frame.time)
     rows = store.rows(
         "SELECT permitted_id, last_frame, finding FROM permitted WHERE scene = ? AND permit = ?"
         " AND (lat BETWEEN ? AND ? OR (lat IS NULL AND ? IS NULL)) ORDER BY first_ms, permitted_id",

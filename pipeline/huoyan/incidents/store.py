@@ -16,6 +16,7 @@ from huoyan.errors import StorageError
 from huoyan.incidents import codec, database
 from huoyan.records import Finding, FrameRef, Incident, Revision, Skip
 from huoyan.scenes.memory import Memory
+from huoyan.sqlite import from_ms, mapped, to_ms
 
 
 class Store:
@@ -56,7 +57,7 @@ class Store:
         Raises:
             StorageError: the disk is full or fails, or another process holds the database for too long.
         """
-        with database.mapped(self.path):
+        with mapped(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -73,7 +74,7 @@ class Store:
         Raises:
             StorageError: SQLite refuses.
         """
-        with database.mapped(self.path):
+        with mapped(self.path):
             return self.connection.execute(statement, values)
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
@@ -82,7 +83,7 @@ class Store:
         Raises:
             StorageError: SQLite refuses.
         """
-        with database.mapped(self.path):
+        with mapped(self.path):
             cursor = self.connection.cursor()
             cursor.row_factory = sqlite3.Row
             return cursor.execute(statement, values).fetchall()
@@ -102,13 +103,13 @@ class Store:
         """Note that a frame is judged; a second time changes nothing."""
         self.execute(
             "INSERT INTO frames_done VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (frame.frame_id, frame.source_id, codec.to_ms(frame.time), status),
+            (frame.frame_id, frame.source_id, to_ms(frame.time), status),
         )
 
     def latest_frame(self) -> datetime | None:
         """When the latest judged frame was taken; None before the first."""
         latest = self.rows("SELECT max(time_ms) FROM frames_done")[0][0]
-        return None if latest is None else codec.from_ms(latest)
+        return None if latest is None else from_ms(latest)
 
     def add_skip(self, skip: Skip) -> None:
         """Note a file that could not be used, once however often it is met."""
@@ -181,7 +182,7 @@ class Store:
     def start_run(self, now: datetime, config_sha256: str) -> int:
         """Note that a run begins and return its number."""
         cursor = self.execute(
-            "INSERT INTO runs (started_ms, config_sha256) VALUES (?, ?)", (codec.to_ms(now), config_sha256)
+            "INSERT INTO runs (started_ms, config_sha256) VALUES (?, ?)", (to_ms(now), config_sha256)
         )
         if cursor.lastrowid is None:
             raise StorageError("the run got no number", subject=str(self.path))
@@ -191,7 +192,7 @@ class Store:
         """Note that a run has ended, with its summary as JSON values."""
         self.execute(
             "UPDATE runs SET finished_ms = ?, summary = ? WHERE run_id = ?",
-            (codec.to_ms(now), json.dumps(summary, ensure_ascii=False), run_id),
+            (to_ms(now), json.dumps(summary, ensure_ascii=False), run_id),
         )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from huoyan.incidents import Store, open_store
-from huoyan.incidents.database import DATABASE, mapped
+from huoyan.incidents.database import DATABASE
+from huoyan.sqlite import mapped
 
 
 @contextmanager
