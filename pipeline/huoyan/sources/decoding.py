@@ -323,10 +323,10 @@ class _Decoding:
             if self.broken or stamp not in self.wanted:
                 continue
             self.wanted.discard(stamp)
-            yield stamp, _upright(frame)
+            yield stamp, upright(frame)
 
 
-def _upright(frame: Any) -> Image:
+def upright(frame: Any) -> Image:
     """uint8 (height, width, 3), RGB, turned as the video says (rotation is counterclockwise)."""
     image: Image = frame.to_ndarray(format="rgb24")
     # A damaged header gives rotations beyond any turn.
