@@ -155,4 +155,5 @@ def context(prepared: Prepared) -> JudgeContext:
         prepared.rules,
         ZoneInfo(prepared.loaded.config.county.timezone),
         {camera.id: frozenset(camera.zones) for camera in cameras if camera.zones},
+        prepared.loaded.config.vehicles.limits,
     )

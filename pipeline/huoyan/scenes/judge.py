@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from huoyan.config import Limits
 from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, Unplaced, VehicleFinding
 from huoyan.registry import Registry, Spot
 from huoyan.scenes import groups, permits, persistence, relations, vehicles
@@ -29,6 +30,8 @@ class JudgeContext:
     timezone: ZoneInfo
     watched: Mapping[str, Collection[str]] = field(default_factory=dict)
     """Zones that a source watches; a source that is not here watches all it can see."""
+    limits: Limits = field(default_factory=Limits)
+    """From when on what is seen of a vehicle counts against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
         confidence=_confidence(group, zoning),
         zones=zoning.zones,
         permit=law.permit,
-        priority=rule.priority_level,
+        priority=rule.priority_for(law.vehicle.reasons if law.vehicle else ()),
         code=state.context.rules.code(alternative.scene),
         reason="; ".join(part for part in (_seen(group), zoning.detail, lasting.detail, law.words) if part),
         looks=lasting.looks,
@@ -247,11 +250,12 @@ def _lawful(
     """The permit check; None if nothing can be said about a vehicle."""
     registry, day = state.context.registry, state.local.date()
     if alternative.rule.vehicle:
-        verdict = vehicles.check(group.anchor.detection, registry, day)
+        context = state.context
+        checked = vehicles.check(group.anchor, registry, context.timezone, context.limits)
         state.trace.note(
-            alternative.key, "vehicle", verdict.vehicle is not None, verdict.detail, group.indices
+            alternative.key, "vehicle", checked.vehicle is not None, checked.detail, group.indices
         )
-        return _Law(verdict.permit, verdict.vehicle, verdict.detail) if verdict.vehicle else None
+        return _Law(checked.permit, checked.vehicle, checked.detail) if checked.vehicle else None
     permit = permits.check(alternative.scene, alternative.rule, registry, spot, zoning.zones, footprint, day)
     words = " ".join(part for part in (permit.result, permit.permit_id or "", permit.note) if part)
     state.trace.note(alternative.key, "permit", permit.result != "covered", words, group.indices)

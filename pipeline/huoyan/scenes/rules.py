@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import time
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from huoyan.config import Duration, seconds
+from huoyan.config import Duration, PriorityName, seconds
+from huoyan.passage import Code
 from huoyan.records import Priority
 from huoyan.registry.entries import ZONE_KINDS
 
@@ -174,7 +176,7 @@ class SceneRule(Strict):
     zh: Annotated[str, Field(min_length=1)]
     en: Annotated[str, Field(min_length=1)]
     code: str
-    priority: Literal["urgent", "high", "normal", "record"] = "normal"
+    priority: PriorityName = "normal"
     window: Duration = "7d"
     """How long after the last look a finding at the same place is still the same story."""
     reach: Metres = 0.0
@@ -187,6 +189,8 @@ class SceneRule(Strict):
     guards: Guards = Guards()
     vehicle: bool = False
     """Compare the plate with the register of vehicles."""
+    reasons: dict[Code, PriorityName] = {}
+    """Priority by reason of a vehicle: the gravest that holds counts; the scene's own where none is named."""
     needs_place: bool = False
     """True: only what can be placed on the map counts."""
     stages: Annotated[dict[str, Names], Field(min_length=1)]
@@ -209,6 +213,11 @@ class SceneRule(Strict):
     @property
     def priority_level(self) -> Priority:
         return Priority[self.priority.upper()]
+
+    def priority_for(self, codes: Collection[str]) -> Priority:
+        """Priority of a vehicle with these reasons."""
+        named = [Priority[name.upper()] for code, name in self.reasons.items() if code in codes]
+        return min(named, default=self.priority_level)
 
     @property
     def window_s(self) -> float:

@@ -1,55 +1,93 @@
-"""What a vehicle's plate says against the register: reasons M01 and M02."""
+"""A vehicle in one frame before the register: a passage of a single look, judged by the rules of all passages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from huoyan.records import Detection, PermitCheck, VehicleFinding
+from huoyan.config import Limits
+from huoyan.passage import Passage, PlateReading, Sight, Verdict, passage_id
+from huoyan.records import Detection, Observation, PermitCheck, VehicleFinding
 from huoyan.registry import Registry, Vehicle, plate_key
+from huoyan.vehicles import Context, judge, permit_days
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A vehicle and what its permit is worth today; None where nothing can be said, with the reason."""
+class Check:
+    """A vehicle and what its permit is worth now; None where nothing can be said against or for it, and why."""
 
     vehicle: VehicleFinding | None
     permit: PermitCheck
     detail: str
 
 
-def check(detection: Detection, registry: Registry, day: date) -> Verdict:
-    """Compare a plate with the register on a local day.
+def check(observation: Observation, registry: Registry, timezone: ZoneInfo, limits: Limits) -> Check:
+    """Put the rules M01-M11 to what one frame shows of a vehicle.
 
-    A vehicle without a read plate, and any vehicle of a county without a register, gives no finding: neither
-    is a reason to stop somebody.
+    Without a read plate, without a register, and with a reading that is one likely mistake away from an approved
+    vehicle there is no finding: none of them is a reason to stop somebody.
     """
-    plate = plate_key(detection.text)
+    reading = reading_of(observation.detection)
+    plate = plate_key(reading.text)
     if not plate:
-        return Verdict(None, PermitCheck("none"), "no plate was read")
+        return Check(None, PermitCheck("none"), "no plate was read")
     if registry.vehicles is None:
-        return Verdict(None, PermitCheck("none"), "the county gives no register of vehicles")
-    colour = str(detection.attributes.get("plate_colour", ""))
-    sure = float(detection.attributes.get("text_score", 1.0))
+        return Check(None, PermitCheck("none"), "the county gives no register of vehicles")
+    verdict = judge(still(observation, reading), registry, Context(timezone, limits=limits))
     known = registry.vehicle(plate)
+    if verdict.review or (known is None and not verdict.reasons):
+        return Check(None, PermitCheck("none"), verdict.review or "; ".join(verdict.unknown))
+    colour = reading.colour or (known.colour if known else "")
+    codes = tuple(reason.code for reason in verdict.reasons)
+    found = VehicleFinding(verdict.plate, colour, reading.confidence, codes)
+    permit = _permit(verdict, known, registry, observation.frame.time.astimezone(timezone))
+    held = "; ".join(f"{reason.code}: {reason.en}" for reason in verdict.reasons)
+    return Check(found, permit, f"{plate} is registered" if not held else f"{plate}: {held}")
+
+
+def still(observation: Observation, reading: PlateReading) -> Passage:
+    """The passage that a single frame shows."""
+    frame, seen = observation.frame, observation.detection
+    return Passage(
+        passage_id=passage_id(frame.source_id, frame.time, 0),
+        source_id=frame.source_id,
+        label=seen.label,
+        first_seen=frame.time,
+        last_seen=frame.time,
+        plate=reading,
+        place=observation.place,
+        sights=(Sight("wide", frame, seen.box, seen.score),),
+    )
+
+
+def reading_of(detection: Detection) -> PlateReading:
+    """What *look* hung on a detection as a reading. A plate that somebody wrote down is as sure as can be."""
+    told = detection.attributes
+    colour = str(told.get("plate_colour", ""))
+    return PlateReading(
+        text=detection.text,
+        guess=detection.text,
+        colour=colour,
+        kind=str(told.get("plate_kind", "")),
+        confidence=float(told.get("text_score", 1.0)),
+        characters=tuple(float(sure) for sure in told.get("text_scores", ())),
+        colour_confidence=float(told.get("plate_colour_score", 1.0)) if colour else 0.0,
+        reads=1,
+        agreeing=1,
+    )
+
+
+def _permit(verdict: Verdict, known: Vehicle | None, registry: Registry, local: datetime) -> PermitCheck:
+    """What the vehicle's permit is worth: its days, and whether it allows what is going on."""
     if known is None:
-        found = VehicleFinding(detection.text, colour, sure, ("M01",))
-        return Verdict(found, PermitCheck("none"), f"M01: {plate} is not registered")
-    permit = _permit_of(known, registry, day)
-    reasons = () if permit.result == "covered" else ("M02",)
-    found = VehicleFinding(known.plate, colour or known.colour, sure, reasons)
-    detail = f"{plate} is registered" if not reasons else f"M02: {plate}: {permit.note}"
-    return Verdict(found, permit, detail)
-
-
-def _permit_of(vehicle: Vehicle, registry: Registry, day: date) -> PermitCheck:
-    """The vehicle's own days, and those of its permit where the county's register holds it."""
-    permit = registry.permit(vehicle.permit) if vehicle.permit else None
-    name = vehicle.permit or None
-    ends = [end for end in (vehicle.valid_to, permit.valid_to if permit else None) if end]
-    starts = [start for start in (vehicle.valid_from, permit.valid_from if permit else None) if start]
-    if ends and day > min(ends):
-        return PermitCheck("lapsed", name, f"expired on {min(ends)}")
-    if starts and day < max(starts):
-        return PermitCheck("none", name, f"begins only on {max(starts)}")
-    return PermitCheck("covered", name, f"until {min(ends)}" if ends else "registered")
+        return PermitCheck("none")
+    name, day = known.permit or None, local.date()
+    first, last = permit_days(known, registry)
+    if last and day > last:
+        return PermitCheck("lapsed", name, f"expired on {last}")
+    if first and day < first:
+        return PermitCheck("none", name, f"begins only on {first}")
+    if verdict.reasons:
+        return PermitCheck("none", name, "; ".join(reason.en for reason in verdict.reasons))
+    return PermitCheck("covered", name, f"until {last}" if last else "registered")

@@ -5,5 +5,6 @@ from __future__ import annotations
 from huoyan.config import Limits
 from huoyan.vehicles.context import Context, Sighting
 from huoyan.vehicles.judge import GRAVITY, judge
+from huoyan.vehicles.reasons import permit_days
 
-__all__ = ["GRAVITY", "Context", "Limits", "Sighting", "judge"]
+__all__ = ["GRAVITY", "Context", "Limits", "Sighting", "judge", "permit_days"]

@@ -12,6 +12,7 @@ from datetime import date
 
 from huoyan.passage import Code, Reason
 from huoyan.records import Placement
+from huoyan.registry import Registry, Vehicle
 from huoyan.registry.entries import PLATE_COLOURS
 from huoyan.vehicles import ground
 from huoyan.vehicles.case import Case
@@ -55,7 +56,7 @@ def permit_not_valid(case: Case) -> Answer:
     """M02: the local day is not one of the vehicle's own or of its permit's; first and last day count."""
     if case.vehicle is None:
         return None
-    first, last = permit_days(case)
+    first, last = permit_days(case.vehicle, case.registry)
     day = case.local.date()
     permit = case.vehicle.permit
     if last and day > last:
@@ -237,12 +238,9 @@ RULES: tuple[Rule, ...] = (
 """In the order of their codes."""
 
 
-def permit_days(case: Case) -> tuple[date | None, date | None]:
+def permit_days(vehicle: Vehicle, registry: Registry) -> tuple[date | None, date | None]:
     """First and last local day of a vehicle: its own and those of its permit, where the register holds it."""
-    vehicle = case.vehicle
-    if vehicle is None:
-        return None, None
-    permit = case.registry.permit(vehicle.permit) if vehicle.permit else None
+    permit = registry.permit(vehicle.permit) if vehicle.permit else None
     starts = [day for day in (vehicle.valid_from, permit.valid_from if permit else None) if day]
     ends = [day for day in (vehicle.valid_to, permit.valid_to if permit else None) if day]
     return max(starts, default=None), min(ends, default=None)
