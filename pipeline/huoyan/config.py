@@ -8,69 +8,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from huoyan.config_gate import Gates, Intake
+from huoyan.config_types import Duration as Duration
+from huoyan.config_types import IsoTime, Lat, Lon, TimeZone
+from huoyan.config_types import Strict as Strict
+from huoyan.config_types import seconds as seconds
 from huoyan.errors import ConfigError
 from huoyan.passage import Code
 
-Lon = Annotated[float, Field(ge=-180, le=180)]
-Lat = Annotated[float, Field(ge=-90, le=90)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PriorityName = Literal["urgent", "high", "normal", "record"]
-Duration = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(ms|s|m|h|d)$")]
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(duration: str) -> float:
-    """`'30s'`, `'5m'`, `'2h'`, `'7d'` or `'250ms'` in seconds."""
-    number = duration.rstrip("dhms")
-    return float(number) * _SECONDS[duration[len(number) :]]
-
-
-def _zone_name(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("expected a time zone name such as Asia/Shanghai") from error
-    return value
-
-
-def _written(value: object) -> object:
-    # YAML makes a time of 2026-03-01T08:00:00+08:00 without quotes.
-    return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _iso_time(value: str) -> str:
-    try:
-        datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("expected an ISO 8601 time such as 2026-03-01T08:00:00+08:00") from error
-    return value
-
-
-TimeZone = Annotated[str, AfterValidator(_zone_name)]
-IsoTime = Annotated[str, BeforeValidator(_written), AfterValidator(_iso_time)]
-
-
 ROAD_SAMPLING = "200ms"
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class County(Strict):
@@ -212,8 +166,8 @@ class Levels(Strict):
     window: Duration = "90d"
     yellow: Annotated[float, Field(gt=0)] = 1
     red: Annotated[float, Field(gt=0)] = 3
-    weights: dict[Code, Annotated[float, Field(ge=0)]] = {}
-    """What a violation of a reason counts; 1 where it is not named."""
+    weights: dict[Code, Annotated[float, Field(ge=0)]] = {"M11": 3}
+    """What a violation of a reason counts; 1 where it is not named. Who tips outside a site is red at once."""
     priority: LevelPriorities = LevelPriorities()
 
     @model_validator(mode="after")
@@ -229,19 +183,12 @@ class Trips(Strict):
     gap: Duration = "45m"
     """A truck that nobody has seen for so long has ended its trip."""
     longest: Duration = "6h"
-    fastest_kmh: Annotated[float, Field(gt=0)] = 110
     slowest_kmh: Annotated[float, Field(gt=0)] = 8
     """Slower than this on the way between two cameras an unreadable truck is not taken for the same."""
     alike: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Likeness (cosine) from which two passages may show one vehicle where a plate is unreadable."""
     roads: list[tuple[str, str, Annotated[float, Field(ge=0)]]] = []
     """Metres by road between two cameras or gates; without, the straight line tells."""
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Trips:
-        if self.fastest_kmh <= self.slowest_kmh:
-            raise ValueError("fastest_kmh must be above slowest_kmh")
-        return self
 
 
 class Limits(Strict):
@@ -305,6 +252,8 @@ class Config(Strict):
     dispatch: Dispatch = Dispatch()
     evidence: Evidence = Evidence()
     vehicles: Vehicles = Vehicles()
+    gates: Gates = []
+    intake: Intake = Intake()
 
 
 @dataclass(frozen=True, slots=True)
