@@ -24,9 +24,6 @@ from huoyan.passage import Code
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PriorityName = Literal["urgent", "high", "normal", "record"]
-ROAD_SAMPLING = "200ms"
-
-
 class County(Strict):
     name: str = "county"
     timezone: TimeZone = "Asia/Shanghai"
@@ -65,15 +62,7 @@ class Camera(Strict):
     start: IsoTime | None = None
     """Time of the first frame of videos that do not tell it (ISO 8601)."""
     road: bool = False
-    """Vehicles are followed through its videos and judged once a passage, not frame by frame."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _often_enough(cls, data: Any) -> Any:
-        """A vehicle that passes is in view for seconds, so a road camera's default is finer."""
-        if isinstance(data, dict) and data.get("road") is True:
-            return {"sampling": ROAD_SAMPLING, **data}
-        return data
+    """Trucks are followed through its videos and judged once a passage; `sampling` is for everything else."""
 
 
 class Drone(Strict):
