@@ -24,6 +24,8 @@ from huoyan.passage import Code
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PriorityName = Literal["urgent", "high", "normal", "record"]
+
+
 class County(Strict):
     name: str = "county"
     timezone: TimeZone = "Asia/Shanghai"
