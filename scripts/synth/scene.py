@@ -20,6 +20,16 @@ def start(samples: int, threads: int) -> None:
     """Builds what is there on every day and sets the renderer up."""
     town.build()
     _BASE.update(o.name for o in bpy.data.objects)
+    _set_renderer(samples, threads)
+
+
+def start_empty(samples: int, threads: int) -> None:
+    """The same with nothing there."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    _set_renderer(samples, threads)
+
+
+def _set_renderer(samples: int, threads: int) -> None:
     scene, c = bpy.context.scene, bpy.context.scene.cycles
     scene.render.engine, scene.render.use_persistent_data = "CYCLES", True
     scene.render.threads_mode, scene.render.threads = "FIXED", threads
@@ -69,6 +79,11 @@ def set_up(shot: Shot) -> None:
         bpy.data.objects.remove(ob)
     bpy.ops.outliner.orphans_purge(do_recursive=True)
     stages.set_stage(shot)
+    aim(shot)
+
+
+def aim(shot: Shot) -> None:
+    """Sets light and camera for the shot; the stage stays as it is."""
     town.light(shot)
     _haze(shot)
     scene = bpy.context.scene

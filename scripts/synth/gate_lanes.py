@@ -1,0 +1,122 @@
+"""The gate of the spoil yard: its two lanes, its two cameras, and where a truck is at each step. No Blender.
+
+Trucks come along the road from the west, turn in at the western lane, stop on the weighbridge and go on into the yard;
+they leave by the eastern lane, stop behind the wash, and turn into the road. Metres in the local frame.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from shots import TZ, Shot
+
+ROAD_Y = -1.9  # middle of the eastbound lane
+TURN_M = 6.5  # radius of the turn between lane and road, of a truck's middle
+FPS = 5
+STAND_S = 2.4
+GROUND_Z = 0.25  # of the weighbridge and the grating that the trucks stand on
+DAY = dt.datetime(2026, 3, 24, 14, 0, tzinfo=TZ)
+SIZE = (1280, 720)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane with its camera.
+
+    `shot` is the camera; `plate` says which end of a truck it sees; `line_y` is where the virtual line crosses the
+    lane; `stop_y` is where a truck's middle stands while it is weighed or looked at; `truck` is the kind that is rendered.
+    """
+
+    name: str
+    x: float
+    portal_y: float
+    stop_y: float
+    line_y: float
+    plate: str
+    truck: str
+    shot: Shot
+
+
+def _camera(name: str, at: tuple[float, float, float], pitch: float, yaw: float) -> Shot:
+    return Shot(name, "pole", DAY, SIZE, at, pitch, yaw, 42.0)
+
+
+ENTRY = Lane("gate-in", 67.5, -8.2, -10.8, -13.0, "front", "loaded", _camera("gate-in", (70.3, -25.5, 4.2), -12.5, -11.3))
+EXIT = Lane("gate-out", 87.2, -8.2, -12.4, -14.0, "rear", "empty", _camera("gate-out", (90.0, -27.5, 4.2), -12.5, -11.3))
+LANES = (ENTRY, EXIT)
+
+Pose = tuple[float, float, float]
+"""x and y of a truck's middle, degrees anticlockwise from north."""
+
+
+def _entering(lane: Lane, s: float) -> Pose:
+    """`s` metres from the start of the turn: negative on the road."""
+    arc = TURN_M * math.pi / 2
+    if s < 0:
+        return lane.x - TURN_M + s, ROAD_Y, -90.0
+    if s < arc:
+        a = s / TURN_M
+        return lane.x - TURN_M * (1 - math.sin(a)), ROAD_Y - TURN_M * (1 - math.cos(a)), -90 - math.degrees(a)
+    return lane.x, ROAD_Y - TURN_M - (s - arc), -180.0
+
+
+def _leaving(lane: Lane, s: float) -> Pose:
+    """`s` metres from the start of the turn: negative in the lane."""
+    arc = TURN_M * math.pi / 2
+    if s < 0:
+        return lane.x, ROAD_Y - TURN_M + s, 0.0
+    if s < arc:
+        a = s / TURN_M
+        return lane.x + TURN_M * (1 - math.cos(a)), ROAD_Y - TURN_M * (1 - math.sin(a)), -math.degrees(a)
+    return lane.x + TURN_M + (s - arc), ROAD_Y, -90.0
+
+
+def poses(lane: Lane) -> tuple[list[Pose], int, list[int]]:
+    """Where a truck is while it moves, one pose a frame; the number at which it stands; the numbers that are rendered.
+
+    The others are drawn from the rendered one that is nearest (`gate_frames`): in the turn every pose is rendered, on
+    the straight parts, where only size and place change, some.
+    """
+    arc, way = TURN_M * math.pi / 2, _entering if lane is ENTRY else _leaving
+    # Metres along the way from, to; a step of a frame; every how many frames one is rendered.
+    if lane is ENTRY:
+        stop = arc + (ROAD_Y - TURN_M - lane.stop_y)
+        legs = ((-6.6, 0.0, 1.1, 2), (0.0, arc, 0.85, 1), (arc, stop, 0.5, 2), (stop, stop + 13.2, 1.1, 3))
+    else:
+        stop = lane.stop_y - (ROAD_Y - TURN_M)
+        legs = ((stop - 13.0, stop, 1.0, 3), (stop, 0.0, 0.5, 2), (0.0, arc, 0.85, 1), (arc, arc + 6.5, 1.3, 2))
+    along: list[float] = []
+    rendered: list[int] = []
+    for start, end, step, every in legs:
+        if start == stop:
+            standing = len(along)
+        part = np.linspace(start, end, round((end - start) / step), endpoint=False)
+        rendered += range(len(along), len(along) + len(part), every)
+        along += part.tolist()
+    return [way(lane, s) for s in along], standing, rendered
+
+
+def frames(lane: Lane) -> list[int]:
+    """The number of the pose at each frame of a passage, the standing time included."""
+    moving, stand, _ = poses(lane)
+    return [*range(stand), *[stand] * round(STAND_S * FPS), *range(stand + 1, len(moving))]
+
+
+def crossing(lane: Lane) -> int:
+    """The frame of a passage at which the near end of a truck crosses the virtual line."""
+    moving, _, _ = poses(lane)
+    half = 4.9
+    for i, number in enumerate(frames(lane)):
+        y = moving[number][1]
+        if (lane is ENTRY and y - half <= lane.line_y) or (lane is EXIT and y - half >= lane.line_y):
+            return i
+    raise ValueError(f"no truck crosses the line of {lane.name}")
+
+
+def line(lane: Lane) -> list[list[int]]:
+    """The virtual line in pixels, from the left of the picture to its right."""
+    ends = lane.shot.project(np.array([(lane.x + dx, lane.line_y, 0.0) for dx in (-3.4, 3.4)]))
+    return [[int(round(v)) for v in end] for end in ends]
