@@ -29,12 +29,18 @@ _PUBLIC = {
     "load_config": "huoyan.config",
     "locate": "huoyan.runs.locate",
     "open_source": "huoyan.runs.locate",
+    "passages": "huoyan.runs.passages",
     "scan": "huoyan.runs.scan",
     "to_supervision": "huoyan.interop",
     "veil": "huoyan.perception.veil",
     "visibility_reference": "huoyan.perception.visibility",
 }
-_ALIASES = {"load_config": "load", "estimate_visibility": "estimate", "visibility_reference": "reference"}
+_ALIASES = {
+    "load_config": "load",
+    "estimate_visibility": "estimate",
+    "passages": "of_video",
+    "visibility_reference": "reference",
+}
 
 __all__ = [
     "Alert",
@@ -56,6 +62,7 @@ __all__ = [
     "load_config",
     "locate",
     "open_source",
+    "passages",
     "scan",
     "to_supervision",
     "veil",
@@ -76,6 +83,7 @@ if TYPE_CHECKING:
     from huoyan.records import Alert, Detection, Frame, Placement, Skip, Unplaced
     from huoyan.runs.explain import explain
     from huoyan.runs.locate import locate, open_source
+    from huoyan.runs.passages import of_video as passages
     from huoyan.runs.result import ScanResult
     from huoyan.runs.saved import load_alerts
     from huoyan.runs.scan import scan

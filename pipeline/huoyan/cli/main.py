@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from huoyan import __version__
-from huoyan.cli import calibrate, county, evaluate, models, queue, scan
+from huoyan.cli import calibrate, county, evaluate, models, passages, queue, scan
 from huoyan.errors import HuoyanError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("explain")(scan.explain)
 app.command("init")(county.init)
 app.command("check")(county.check)
 app.command("calibrate")(calibrate.calibrate)
+app.command("passages")(passages.passages)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(queue.app, name="queue")

@@ -2,7 +2,7 @@
 
 Colours of the upper and the lower half of the box (load and roof above; cab, wheels and flank below): for each half,
 how much of it has which hue, weighted by how strong the colour is, and how its greys are spread from dark to light.
-They are corrected for the light first (grey world: the mean of the box's surroundings is taken for grey), so that cameras
+They are corrected for the light first (grey world: the mean of the surroundings is taken for grey), so that cameras
 of different white balance agree better. The vector holds square roots and has length one, so that the product of two
 is Bhattacharyya's coefficient: 1 for the same colours, 0 for none in common.
 

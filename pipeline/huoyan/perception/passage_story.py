@@ -31,6 +31,9 @@ _TRACK_S, _TRACK_M = 2.0, 1.0
 # Dust and spill count from the second look on: the second best score is believed.
 _BEST_SCORES = 2
 _IMAGES_OF_GUESSES = 3
+# A flash of two looks is nothing; nor is what reaches its threshold in one look of ten.
+FEWEST_SURE = 3
+_SURE_SHARE = 0.25
 
 
 @dataclass(slots=True)
@@ -70,7 +73,9 @@ class Part:
     at_stop: int = 0
     """Reads since it last moved."""
     votes: dict[str, float] = field(default_factory=dict)
-    """By label, the sum of scores."""
+    """By label, how much speaks for it: scores as multiples of the label's threshold, near looks counting more."""
+    sure: Counter[str] = field(default_factory=Counter)
+    """By label, looks that reach its threshold by themselves."""
     path: list[Stop] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
@@ -83,14 +88,24 @@ class Part:
     """Best scores of dust, spill and a raised body, by label."""
     covers: dict[Cover, list[float]] = field(default_factory=dict)
 
-    def see(self, frame: FrameRef, image: Image, seen: Detection, place: Place | None, hold: bool) -> None:
-        """Add one look."""
+    def see(
+        self,
+        frame: FrameRef,
+        image: Image,
+        seen: Detection,
+        threshold: float,
+        place: Place | None,
+        hold: bool,
+    ) -> None:
+        """Add one look; `threshold` is the label's, `hold` says whether pictures for the sights are kept."""
         stops = len(self.path)
         paths.advanced(self.path, seen.box, frame.time, frame.size)
         self.at_stop = 0 if len(self.path) != stops else self.at_stop
         self.last, self.size = frame.time, frame.size
         self.looks += 1
-        self.votes[seen.label] = self.votes.get(seen.label, 0.0) + seen.score
+        weight = seen.score / threshold * paths.extent(seen.box) / max(frame.size)
+        self.votes[seen.label] = self.votes.get(seen.label, 0.0) + weight
+        self.sure[seen.label] += seen.score >= threshold
         self.colours += appearance.look(image, seen.box)
         self._show("wide", frame, seen, image if hold else None)
         self._show("load", frame, seen, image if hold else None)
@@ -176,12 +191,18 @@ class Story:
 
     @property
     def label(self) -> str:
-        """The label with the highest sum of scores."""
+        """The label that most speaks for."""
         votes: dict[str, float] = {}
         for part in self.parts:
             for label, score in part.votes.items():
                 votes[label] = votes.get(label, 0.0) + score
         return max(votes, key=lambda label: (votes[label], label))
+
+    @property
+    def sure(self) -> bool:
+        """Whether its label was seen clearly in several looks, and not only now and then."""
+        clear = sum(part.sure[self.label] for part in self.parts)
+        return clear >= FEWEST_SURE and clear >= _SURE_SHARE * self.looks
 
     @property
     def colours(self) -> appearance.Vector:

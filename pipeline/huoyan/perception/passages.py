@@ -48,7 +48,7 @@ _SIZES = 2.0
 _ALIKE = 0.75
 _STOOD_S = 3.0
 _GONE_S = 1.5
-_FEWEST_LOOKS = 3
+_START = 0.3
 # Two readable plates that differ in so many characters are no misread.
 _OTHER_PLATE = 3
 # Slower than this many sizes a second nothing whirls up behind a vehicle.
@@ -110,7 +110,7 @@ class PassageBuilder:
         *,
         early: bool = False,
         keep: Callable[[FrameRef, Image], FrameRef] | None = None,
-        start: float = 0.3,
+        thresholds: Mapping[str, float] | None = None,
         join_s: float = 8.0,
         parked_s: float = 600.0,
     ) -> None:
@@ -121,7 +121,8 @@ class PassageBuilder:
             plates: reads plates, of its own labels only; None: no plate is read.
             early: tell passages before they have ended; see the module.
             keep: stores a frame whose pixels cannot be read again (of a live source), and says where.
-            start: scores from here on may begin a track; weaker ones go on with one.
+            thresholds: by label, the score from which a detection counts by itself, default 0.3; weaker ones only
+                go on with a track.
             join_s: a vehicle out of sight this long has left.
             parked_s: the same for one that stood.
         """
@@ -130,7 +131,8 @@ class PassageBuilder:
         self._plates, self._early, self._keep = plates, early, keep
         self._join_s, self._parked_s = join_s, parked_s
         # Seconds a thing is lost: the builder joins tracks better than the tracker, which knows no colours.
-        self._tracker = Tracker(start=start, lost_s=1.5, lost_steps=3)
+        self._tracker = Tracker(start=_START, lost_s=1.5, lost_steps=3)
+        self._thresholds = thresholds or {}
         self._stories: list[Story] = []
         self._begun: Counter[datetime] = Counter()
         self._line: Line | None = view.line
@@ -160,7 +162,9 @@ class PassageBuilder:
             if track.track_id is not None:
                 story = self._story(track.track_id, vehicle, frame, image)
                 place = self.view.place(vehicle, frame.size) if self.view.place else None
-                story.parts[-1].see(frame, image, _covered(vehicle, others), place, self._keep is not None)
+                threshold = self._thresholds.get(vehicle.label, _START)
+                one = _covered(vehicle, others)
+                story.parts[-1].see(frame, image, one, threshold, place, self._keep is not None)
                 story.owed = True
                 seen.append((story, vehicle))
         self._read(frame, image, seen)
@@ -288,6 +292,7 @@ class PassageBuilder:
             reads=list(part.reads),
             unread=Counter(),
             votes=dict(part.votes),
+            sure=Counter(part.sure),
             best={},
             track=[],
             colours=part.colours.copy(),
@@ -353,13 +358,10 @@ class PassageBuilder:
         return self._plates.passage_threshold
 
     def _tell(self, story: Story, *, ended: bool) -> list[Passage]:
-        if story.label not in self.view.labels:
+        if story.label not in self.view.labels or not story.sure:
             return []
         right: Direction = "enter" if self.view.enter == "right" else "leave"
         passage = story.passage(self._line, right, self._threshold(story), ended=ended)
-        # A flash of two looks is nothing, unless it was fast enough to cross the line between them.
-        if story.looks < _FEWEST_LOOKS and passage.crossed is None:
-            return []
         if self._keep is not None:
             images = story.images()
             shown = {sight.frame.frame_id: sight.frame for sight in passage.sights}

@@ -180,7 +180,7 @@ def passages(
         SourceError: a file is missing or no video.
         ModelError: a model fails.
     """
-    builder = PassageBuilder(view, eyes.plates, early=early, keep=keep)
+    builder = PassageBuilder(view, eyes.plates, early=early, keep=keep, thresholds=eyes.detector.thresholds)
     last: FrameRef | None = None
     looked_for_dust = None
     for item in _frames(source, view.source_id, sampling_s):
