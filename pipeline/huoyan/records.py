@@ -233,9 +233,12 @@ class PermitCheck:
 @dataclass(frozen=True, slots=True)
 class VehicleFinding:
     plate: str
+    """Empty: unreadable, or too doubtful to name."""
     colour: str
     confidence: float
     reasons: tuple[str, ...]
+    level: str = ""
+    """green, yellow or red by what it did before (`vehicles.levels`); empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,8 @@ class Finding:
     """How long after the last look another finding at this place is still the same story."""
     reach_m: float = 0.0
     """How far apart the parts of one such thing may lie (the sides of a fence), beyond their errors."""
+    trip: str = ""
+    """Trip of a truck: its findings are one incident wherever they are made. Empty: places tell."""
 
 
 Status = Literal["open", "updated", "confirmed", "rejected", "resolved", "expired"]
@@ -303,7 +308,7 @@ class Revision:
 
     incident: Incident
     finding: Finding
-    why: Literal["new", "stage", "sensor", "extent", "permit_lapsed", "verdict"]
+    why: Literal["new", "stage", "sensor", "extent", "permit_lapsed", "vehicle", "verdict"]
 
 
 @dataclass(frozen=True, slots=True)

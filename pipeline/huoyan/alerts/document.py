@@ -152,8 +152,14 @@ def _vehicle(vehicle: VehicleFinding | None) -> schema.Vehicle | None:
     for reason in vehicle.reasons:
         zh, en = words.REASONS.get(reason, (reason, reason))
         reasons.append(schema.Reason(id=reason, zh=zh, en=en))
-    return schema.Vehicle(
-        plate=vehicle.plate, colour=vehicle.colour, confidence=_share(vehicle.confidence), reasons=reasons
+    return schema.Vehicle.model_validate(
+        {
+            "plate": vehicle.plate,
+            "colour": vehicle.colour,
+            "confidence": _share(vehicle.confidence),
+            "reasons": reasons,
+            "level": vehicle.level or None,
+        }
     )
 
 

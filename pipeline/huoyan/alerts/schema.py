@@ -86,10 +86,13 @@ class Reason(Model):
 
 
 class Vehicle(Model):
-    plate: str
+    plate: Annotated[str, Field(description="empty where it could not be read for certain")]
     colour: str
     confidence: Annotated[float, Field(ge=0, le=1)]
     reasons: list[Reason]
+    level: Annotated[
+        Literal["green", "yellow", "red"] | None, Field(description="by what it did before; null: not known")
+    ] = None
 
 
 class Picture(Model):
@@ -118,7 +121,7 @@ class Properties(Model):
     incident_id: IncidentId
     revision: Annotated[int, Field(ge=1)]
     why: Annotated[
-        Literal["new", "stage", "sensor", "extent", "permit_lapsed", "verdict"],
+        Literal["new", "stage", "sensor", "extent", "permit_lapsed", "vehicle", "verdict"],
         Field(description="What this revision has to tell"),
     ]
     status: Status

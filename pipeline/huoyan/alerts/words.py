@@ -32,6 +32,7 @@ SENSORS: Names = {
     "satellite": ("卫星", "satellite"),
     "report": ("市民反映", "a report"),
 }
+_UNREAD = ("车牌未能确认", "plate not certain")
 _VERDICTS: Names = {
     "confirmed": ("经现场核查属实", "confirmed on site"),
     "rejected": ("经现场核查不属实", "rejected after a visit"),
@@ -143,6 +144,8 @@ def _news(revision: Revision, stage: tuple[str, str] | None) -> tuple[str, str]:
             )
         case "permit_lapsed":
             return "许可失效后仍在进行的", "still there after its permit lapsed: "
+        case "vehicle":
+            return "又有新情况的", "more on "
         case "verdict":
             zh, en = _VERDICTS.get(incident.status, ("有新结论", "new verdict"))
             return f"{zh}的", f"{en}: "
@@ -157,4 +160,5 @@ def _vehicle(incident: Incident) -> tuple[str, str]:
     reasons = [REASONS.get(reason, (reason, reason)) for reason in vehicle.reasons]
     why_zh = f"（{'、'.join(zh for zh, _ in reasons)}）" if reasons else ""
     why_en = f" ({', '.join(en for _, en in reasons)})" if reasons else ""
-    return f"，车牌{vehicle.plate}{why_zh}", f", plate {vehicle.plate}{why_en}"
+    plate_zh, plate_en = (f"车牌{vehicle.plate}", f"plate {vehicle.plate}") if vehicle.plate else _UNREAD
+    return f"，{plate_zh}{why_zh}", f", {plate_en}{why_en}"

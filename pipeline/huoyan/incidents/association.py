@@ -15,9 +15,9 @@ from itertools import groupby
 from typing import Literal
 
 from huoyan.incidents import codec, permitted
-from huoyan.incidents.matching import Known, find, identity, is_muted, size_m
+from huoyan.incidents.matching import Known, find, id_of, is_muted, size_m
 from huoyan.incidents.store import Store
-from huoyan.records import Finding, Incident, Place, Placement, Priority, Revision, Status, incident_id
+from huoyan.records import Finding, Incident, Place, Placement, Priority, Revision, Status, VehicleFinding
 from huoyan.sqlite import to_ms
 
 CORROBORATION_S = 7 * 86400.0
@@ -25,7 +25,7 @@ CORROBORATION_S = 7 * 86400.0
 GROWTH = 1.5
 """An extent this many times the one last told is news."""
 
-Why = Literal["stage", "sensor", "extent", "permit_lapsed"]
+Why = Literal["stage", "sensor", "extent", "permit_lapsed", "vehicle"]
 
 
 def associate(store: Store, findings: Sequence[Finding]) -> list[Revision]:
@@ -94,7 +94,7 @@ def tell(store: Store, revision: Revision, time: datetime | None = None) -> None
 def _begun(finding: Finding) -> Incident:
     frame = finding.frame
     return Incident(
-        incident_id=incident_id(identity(finding), frame.frame_id, finding.place),
+        incident_id=id_of(finding),
         scene=finding.scene,
         stage=finding.stage,
         status="open",
@@ -128,9 +128,9 @@ def _continued(known: Known, finding: Finding, why: Why | None, step: int) -> In
         status=_status(incident.status, revision),
         revision=revision,
         stage=finding.stage if why == "stage" else incident.stage,
-        priority=_priority(known, finding) if why in ("stage", "sensor") else incident.priority,
+        priority=_priority(known, finding) if why in ("stage", "sensor", "vehicle") else incident.priority,
         confidence=_confidence(incident, finding),
-        place=_better(incident.place, finding.place),
+        place=_latest(incident, finding) if finding.trip else _better(incident.place, finding.place),
         first_seen=min(incident.first_seen, frame.time),
         last_seen=max(incident.last_seen, frame.time),
         looks=incident.looks + (frame.frame_id != known.last_frame),
@@ -141,7 +141,7 @@ def _continued(known: Known, finding: Finding, why: Why | None, step: int) -> In
         permit=finding.permit,
         extent_m2=finding.extent_m2 if incident.extent_m2 is None or why == "extent" else incident.extent_m2,
         footprint=incident.footprint or finding.footprint,
-        vehicle=finding.vehicle or incident.vehicle,
+        vehicle=_vehicle(incident.vehicle, finding),
         window_s=finding.window_s,
     )
 
@@ -150,6 +150,8 @@ def _news(incident: Incident, finding: Finding) -> Why | None:
     """What a finding adds to what was told, the gravest first."""
     if finding.permit.result == "lapsed" and incident.permit.result == "covered":
         return "permit_lapsed"
+    if finding.trip:
+        return "vehicle" if _vehicle(incident.vehicle, finding) != incident.vehicle else None
     if finding.stage not in incident.stages:
         return "stage"
     if finding.frame.kind not in incident.sensors:
@@ -166,7 +168,12 @@ def _status(status: Status, revision: int) -> Status:
 
 
 def _priority(known: Known, finding: Finding) -> Priority:
-    """One step up if another sensor or stage saw it within a week; never more than one step in all."""
+    """One step up if another sensor or stage saw it within a week; never more than one step in all.
+
+    A truck's is that of its gravest passage.
+    """
+    if finding.trip:
+        return min(known.incident.priority, finding.priority)
     now = to_ms(finding.frame.time)
     own = {f"sensor:{finding.frame.kind}", f"stage:{finding.stage}"}
     others = [time for key, time in known.seen.items() if key not in own]
@@ -187,6 +194,21 @@ def _better(old: Place, new: Place) -> Place:
     if isinstance(old, Placement) and isinstance(new, Placement):
         return new if new.error_m < old.error_m else old
     return old if isinstance(old, Placement) else new
+
+
+def _latest(incident: Incident, finding: Finding) -> Place:
+    """Where a truck on its trip was last."""
+    later = finding.frame.time >= incident.last_seen and isinstance(finding.place, Placement)
+    return finding.place if later else incident.place
+
+
+def _vehicle(before: VehicleFinding | None, finding: Finding) -> VehicleFinding | None:
+    """The vehicle of an incident with what a finding adds: on a trip reasons are gathered, and a plate stays read."""
+    now = finding.vehicle
+    if before is None or now is None or not finding.trip:
+        return now or before
+    named = now if now.plate and not before.plate else before
+    return replace(named, reasons=_with(before.reasons, *now.reasons))
 
 
 def _with(known: tuple[str, ...], *more: str) -> tuple[str, ...]:

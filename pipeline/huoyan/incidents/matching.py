@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import cos, hypot, radians
@@ -11,7 +12,7 @@ from math import cos, hypot, radians
 from huoyan import georef
 from huoyan.incidents import codec
 from huoyan.incidents.store import Store
-from huoyan.records import Finding, Incident, Place, Placement
+from huoyan.records import NAMESPACE, Finding, Incident, Place, Placement, incident_id
 from huoyan.registry import plate_key
 from huoyan.scenes import nearness
 from huoyan.sqlite import to_ms
@@ -35,8 +36,12 @@ class Known:
 def find(store: Store, finding: Finding) -> Known | None:
     """The incident a finding belongs to: of those in reach the nearest, then the oldest.
 
-    A rejected incident takes nothing in; a resolved one only what was seen before it was resolved.
+    A rejected incident takes nothing in; a resolved one only what was seen before it was resolved. What belongs to
+    a truck's trip belongs to the trip's incident, wherever it is.
     """
+    if finding.trip:
+        known = _known(store, id_of(finding))
+        return known if known is not None and known.incident.status != "rejected" else None
     now, window = to_ms(finding.frame.time), int(finding.window_s * 1000)
     running = (
         " AND i.last_ms >= ? AND i.first_ms <= ? AND i.status <> 'rejected'"
@@ -76,7 +81,9 @@ def size_m(place: Placement) -> float:
 
 
 def is_muted(store: Store, finding: Finding) -> bool:
-    """Whether an operator rejected this scene, here, looking like this (sensor kind and label)."""
+    """Whether an operator rejected this scene, here, looking like this (sensor kind and label), or this trip."""
+    if finding.trip and _known(store, id_of(finding)) is not None:
+        return True
     south, north = latitudes(finding.place)
     look = (finding.scene, finding.frame.kind, finding.evidence[0].detection.label)
     rows = store.rows(
@@ -109,12 +116,30 @@ def identity(finding: Finding) -> str:
     return f"{finding.scene}:{plate}" if plate else finding.scene
 
 
+def id_of(finding: Finding) -> str:
+    """Id of the incident that a finding begins; for a truck's trip a UUIDv5 of scene and trip."""
+    if finding.trip:
+        return str(uuid.uuid5(NAMESPACE, f"{finding.scene}|trip|{finding.trip}"))
+    return incident_id(identity(finding), finding.frame.frame_id, finding.place)
+
+
 def latitudes(place: Place) -> tuple[float | None, float | None]:
     """The band of latitudes to search for what may be at a place."""
     if not isinstance(place, Placement):
         return None, None
     reach = _SEARCH_M / _METRES_PER_DEGREE
     return place.lat - reach, place.lat + reach
+
+
+def _known(store: Store, incident_id: str) -> Known | None:
+    rows = store.rows(
+        "SELECT status, document, seen, last_frame FROM incidents WHERE incident_id = ?", (incident_id,)
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    incident = replace(codec.incident(row["document"]), status=row["status"])
+    return Known(incident, json.loads(row["seen"]), row["last_frame"])
 
 
 def _longitudes(place: Placement) -> tuple[float, float]:
