@@ -8,7 +8,7 @@ from datetime import datetime
 from huoyan.config import Limits
 from huoyan.passage import Passage
 from huoyan.records import Place, Placement
-from huoyan.registry import Registry, Vehicle
+from huoyan.registry import Registry, Vehicle, plate_key
 from huoyan.vehicles.context import Context, Sighting
 
 
@@ -37,10 +37,14 @@ class Case:
         points = track or [(self.passage.time, self.passage.place)]
         return [(time, place) for time, place in points if isinstance(place, Placement)]
 
-    def before(self) -> list[Sighting]:
-        """Earlier sightings of the plate, the latest first."""
-        found = [s for s in self.context.earlier if s.time <= self.passage.time]
-        return sorted(found, key=lambda s: s.time, reverse=True)
+    @property
+    def sightings(self) -> list[Sighting]:
+        """Where else this vehicle was seen, the latest first."""
+        keys = {plate_key(self.passage.plate.text)} | (
+            {plate_key(self.vehicle.plate)} if self.vehicle else set()
+        )
+        found = [sighting for sighting in self.context.earlier if plate_key(sighting.plate) in keys]
+        return sorted(found, key=lambda sighting: sighting.time, reverse=True)
 
     def site_name(self, site: str) -> str:
         return self.registry.zone_names.get(site, site)

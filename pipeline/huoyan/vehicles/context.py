@@ -42,7 +42,8 @@ class Context:
     wash_needed: bool = False
     scale_expected: bool = False
     earlier: Sequence[Sighting] = ()
-    """Of this plate, in any order."""
+    """Other passages, in any order; those of other plates are passed over. For a plate that may be misread those of
+    the vehicle that it may be tell where a load comes from."""
     silent: Mapping[str, str] = field(default_factory=dict)
     """Device -> why it says nothing."""
     road_m: Callable[[str, str], float | None] | None = None

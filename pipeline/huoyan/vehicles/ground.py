@@ -65,9 +65,9 @@ def nearest_m(case: Case, spot: Spot, zones: Collection[str]) -> float:
 def last_loaded(case: Case, site: str) -> str | None:
     """The site whose gate it left last before it came to `site`; None: nobody saw that."""
     here = case.passage.time
-    for seen in case.before():
+    for seen in case.sightings:
         age = (here - seen.time).total_seconds()
-        if seen.site is None or (seen.site == site and age <= CROSSING_S):
+        if age < 0 or seen.site is None or (seen.site == site and age <= CROSSING_S):
             continue
         loads = seen.direction == "leave" and seen.site != site and age <= seconds(case.limits.trip)
         return seen.site if loads and not _tips_at(case, seen.site) else None

@@ -178,10 +178,9 @@ def unlike_vehicle(case: Case) -> Answer:
     if passage.looks >= case.limits.looks and any(passage.label in UNLIKE[label] for label in labels):
         zh, en = f"车型不符：登记为{vehicle.kind}", f"it is a {passage.label}, registered as {vehicle.kind}"
         return _plate_reason("M09", zh, en, case)
-    if not isinstance(passage.place, Placement) or not case.context.earlier:
+    place, sightings = passage.place, case.sightings
+    if not isinstance(place, Placement) or not sightings:
         return None
-    place = passage.place
-    sightings = case.context.earlier
     kmh, there = max(((ground.speed_kmh(case, place, s), s) for s in sightings), key=lambda pair: pair[0])
     if kmh <= case.limits.fastest_kmh:
         return None
@@ -236,6 +235,8 @@ RULES: tuple[Rule, ...] = (
     tips_outside,
 )
 """In the order of their codes."""
+TERMS: tuple[Rule, ...] = (permit_not_valid, outside_hours, wrong_site, off_corridor)
+"""Those that ask whether an approved vehicle may be here now."""
 
 
 def permit_days(vehicle: Vehicle, registry: Registry) -> tuple[date | None, date | None]:
