@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import gate_lanes
+import gate_story
 import geo
 import layout
 import numpy as np
@@ -36,7 +38,25 @@ registry:
   vehicles: registry/vehicles.csv
 models: {{site: site-n, street: street-n, change: change-s}}
 dispatch: {{to: sqlite}}
+gates:
+{gate}
 """
+GATE_YAML = """\
+  - id: {gate}
+    name: 消纳场北门
+    site: spoil-yard
+    position: [{lon}, {lat}]
+    cameras:
+{cameras}
+    scale: {{device: {scale}, lag: 3s, within: 30s}}
+    wash: {{device: {wash}, seconds: 20, needed: leave}}
+    smart: [{{device: {smart}, enter: ["1"], leave: ["2"]}}]"""
+GATE_CAMERA_YAML = """\
+      - id: {id}
+        source: gate/{id}.mp4
+        line: {line}
+        size: {size}
+        enter: {enter}"""
 PERMITS = [
     # id, scenes, kind, holder, zone, footprint, (x, y), radius, from, to, note
     (
@@ -92,41 +112,18 @@ PERMITS = [
         "消纳场 (loads for the spoil yard)",
     ),
 ]
+FIRST, SECOND = "样例县渣土运输一公司", "样例县渣土运输二公司"
+THIS_YEAR, LAST_YEAR = ("2026-01-01", "2026-12-31"), ("2025-01-01", "2025-12-31")
+VEHICLE_COLUMNS = "plate,colour,kind,company,permit,valid_from,valid_to,sites,hours,load_kg,tare_kg,note"
 VEHICLES = [
-    # plate, colour, kind, company, permit, from, to, sites, note
-    (
-        story.PLATE_KNOWN,
-        "yellow",
-        "muck_truck",
-        "样例县渣土运输一公司",
-        "ZT-2026-008",
-        "2026-01-01",
-        "2026-12-31",
-        "spoil-yard plot-b",
-        "",
-    ),
-    (
-        "浙D6F850",
-        "yellow",
-        "muck_truck",
-        "样例县渣土运输一公司",
-        "ZT-2026-009",
-        "2026-01-01",
-        "2026-12-31",
-        "spoil-yard",
-        "",
-    ),
-    (
-        "浙D9H137",
-        "yellow",
-        "muck_truck",
-        "样例县渣土运输二公司",
-        "ZT-2025-031",
-        "2025-01-01",
-        "2025-12-31",
-        "spoil-yard",
-        "已过期",
-    ),
+    # plate, company, permit, days, sites, hours, load, tare, note
+    (story.PLATE_KNOWN, FIRST, "ZT-2026-008", THIS_YEAR, "spoil-yard plot-b", "", 18000, 12300, ""),
+    ("浙D6F850", FIRST, "ZT-2026-009", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
+    ("浙D9H137", SECOND, "ZT-2025-031", LAST_YEAR, "spoil-yard", "", 18000, 12400, "已过期"),
+    ("浙D1K625", SECOND, "ZT-2026-017", THIS_YEAR, "spoil-yard", "19:00-06:00", 18000, 12300, "夜间"),
+    ("浙D7G358", SECOND, "ZT-2026-018", THIS_YEAR, "spoil-yard", "", 18000, 12600, ""),
+    ("浙D2E419", FIRST, "ZT-2026-010", THIS_YEAR, "spoil-yard", "", 18000, 12300, ""),
+    ("浙D8L206", SECOND, "ZT-2026-019", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
 ]
 
 
@@ -223,6 +220,27 @@ def _permit_rows() -> list[tuple]:
     return rows
 
 
+def _gate() -> str:
+    cameras = [
+        GATE_CAMERA_YAML.format(
+            id=lane.name,
+            line=gate_lanes.line(lane),
+            size=list(lane.shot.size),
+            # Lines run from left to right, so what is below is to their right; the yard is where the cameras stand.
+            enter="right",
+        )
+        for lane in gate_lanes.LANES
+    ]
+    lon, lat = geo.to_lonlat(gate_lanes.ENTRY.x, gate_lanes.ENTRY.portal_y)
+    names = {
+        "gate": gate_story.GATE,
+        "scale": gate_story.SCALE,
+        "wash": gate_story.WASH,
+        "smart": gate_story.SMART,
+    }
+    return GATE_YAML.format(lon=lon, lat=lat, cameras="\n".join(cameras), **names)
+
+
 def write(out: Path) -> None:
     """Writes county.yaml and registry/ below `out`."""
     registry = out / "registry"
@@ -237,9 +255,8 @@ def write(out: Path) -> None:
         "id,scene,kind,holder,zone,footprint,lon,lat,radius_m,valid_from,valid_to,note",
         _permit_rows(),
     )
-    _table(
-        registry / "vehicles.csv", "plate,colour,kind,company,permit,valid_from,valid_to,sites,note", VEHICLES
-    )
+    vehicles = [(p, "yellow", "muck_truck", c, no, *days, *rest) for p, c, no, days, *rest in VEHICLES]
+    _table(registry / "vehicles.csv", VEHICLE_COLUMNS, vehicles)
     lines = []
     for camera, watched in (
         (layout.CAM_1, "riverside, riverside-road"),
@@ -254,4 +271,5 @@ def write(out: Path) -> None:
             f"    calibration: registry/{key}.points.csv\n    zones: [{watched}]\n"
             '    pattern: "%Y%m%dT%H%M%S%z"'
         )
-    (out / "county.yaml").write_text(COUNTY_YAML.format(cameras="\n".join(lines)), encoding="utf-8")
+    text = COUNTY_YAML.format(cameras="\n".join(lines), gate=_gate())
+    (out / "county.yaml").write_text(text, encoding="utf-8")

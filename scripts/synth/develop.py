@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import drone_meta
@@ -13,30 +14,37 @@ from shots import Shot
 WEEKDAYS = "一二三四五六日"
 
 
-def as_sensor(rgb: np.ndarray, shot: Shot, rng: np.random.Generator) -> np.ndarray:
-    """Blur, sharpening, vignetting (haze from space), shot and read noise; uint8 in and out."""
+def lens(rgb: np.ndarray, shot: Shot) -> np.ndarray:
+    """Blur, sharpening, vignetting (haze from space); uint8 in, float32 out."""
     blur = {"ortho": 0.8, "pole": 0.6, "drone": 0.5}[shot.kind]
     picture = Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(blur))
     if shot.kind == "pole":  # cheap cameras sharpen what they blurred
         picture = picture.filter(ImageFilter.UnsharpMask(radius=1.6, percent=70, threshold=2))
     x = np.asarray(picture).astype(np.float32)
     if shot.kind == "ortho":
-        x = (20 + x * 0.88) if shot.weather == "hazy" else (10 + x * 0.95)
-    else:
-        yy, xx = np.mgrid[-1 : 1 : x.shape[0] * 1j, -1 : 1 : x.shape[1] * 1j]
-        x *= (1 - 0.12 * (xx**2 + yy**2))[..., None]
+        return (20 + x * 0.88) if shot.weather == "hazy" else (10 + x * 0.95)
+    yy, xx = np.mgrid[-1 : 1 : x.shape[0] * 1j, -1 : 1 : x.shape[1] * 1j]
+    x *= (1 - 0.12 * (xx**2 + yy**2))[..., None]
+    return x
+
+
+def as_sensor(rgb: np.ndarray, shot: Shot, rng: np.random.Generator) -> np.ndarray:
+    """What the lens makes of it, with shot and read noise; uint8 in and out."""
+    x = lens(rgb, shot)
     noise = {"ortho": 0.035, "pole": 0.06, "drone": 0.03}[shot.kind]
     grain = rng.normal(size=x.shape) * np.sqrt(1.5 + x * noise)
     return np.clip(x + grain, 0, 255).astype(np.uint8)
 
 
 def stamp(rgb: np.ndarray, shot: Shot, title: str, font: Path | None) -> np.ndarray:
-    """Time and camera name as such cameras write them into the picture; untouched when there is no font."""
-    if font is None or shot.kind != "pole":
-        return rgb
+    """Time and camera name on pictures of pole cameras; untouched when there is no font."""
+    return rgb if font is None or shot.kind != "pole" else caption(rgb, shot.time, title, font)
+
+
+def caption(rgb: np.ndarray, t: dt.datetime, title: str, font: Path) -> np.ndarray:
+    """Time and camera name as fixed cameras write them into the picture."""
     picture = Image.fromarray(rgb)
     pen, face = ImageDraw.Draw(picture), ImageFont.truetype(str(font), 26)
-    t = shot.time
     clock = f"{t:%Y}年{t:%m}月{t:%d}日 星期{WEEKDAYS[t.weekday()]} {t:%H:%M:%S}"
     style = {"font": face, "fill": (250, 250, 250), "stroke_width": 1, "stroke_fill": (25, 25, 25)}
     pen.text((22, 14), clock, **style)

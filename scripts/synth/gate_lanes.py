@@ -26,8 +26,8 @@ SIZE = (1280, 720)
 class Lane:
     """One lane with its camera.
 
-    `shot` is the camera; `plate` says which end of a truck it sees; `line_y` is where the virtual line crosses the
-    lane; `stop_y` is where a truck's middle stands while it is weighed or looked at; `truck` is the kind that is rendered.
+    `shot` is the camera; `plate` says which end of a truck it sees, `truck` which kind is rendered; `line_y` is where
+    the virtual line crosses the lane, `stop_y` where a truck's middle stands while it is weighed or looked at.
     """
 
     name: str
@@ -44,8 +44,26 @@ def _camera(name: str, at: tuple[float, float, float], pitch: float, yaw: float)
     return Shot(name, "pole", DAY, SIZE, at, pitch, yaw, 42.0)
 
 
-ENTRY = Lane("gate-in", 67.5, -8.2, -10.8, -13.0, "front", "loaded", _camera("gate-in", (70.3, -25.5, 4.2), -12.5, -11.3))
-EXIT = Lane("gate-out", 87.2, -8.2, -12.4, -14.0, "rear", "empty", _camera("gate-out", (90.0, -27.5, 4.2), -12.5, -11.3))
+ENTRY = Lane(
+    "gate-in",
+    67.5,
+    -8.2,
+    -10.8,
+    -13.0,
+    "front",
+    "loaded",
+    _camera("gate-in", (70.3, -25.5, 4.2), -12.5, -11.3),
+)
+EXIT = Lane(
+    "gate-out",
+    87.2,
+    -8.2,
+    -12.4,
+    -14.0,
+    "rear",
+    "empty",
+    _camera("gate-out", (90.0, -27.5, 4.2), -12.5, -11.3),
+)
 LANES = (ENTRY, EXIT)
 
 Pose = tuple[float, float, float]
@@ -87,7 +105,12 @@ def poses(lane: Lane) -> tuple[list[Pose], int, list[int]]:
         legs = ((-6.6, 0.0, 1.1, 2), (0.0, arc, 0.85, 1), (arc, stop, 0.5, 2), (stop, stop + 13.2, 1.1, 3))
     else:
         stop = lane.stop_y - (ROAD_Y - TURN_M)
-        legs = ((stop - 13.0, stop, 1.0, 3), (stop, 0.0, 0.5, 2), (0.0, arc, 0.85, 1), (arc, arc + 6.5, 1.3, 2))
+        legs = (
+            (stop - 13.0, stop, 1.0, 3),
+            (stop, 0.0, 0.5, 2),
+            (0.0, arc, 0.85, 1),
+            (arc, arc + 6.5, 1.3, 2),
+        )
     along: list[float] = []
     rendered: list[int] = []
     for start, end, step, every in legs:
@@ -119,4 +142,4 @@ def crossing(lane: Lane) -> int:
 def line(lane: Lane) -> list[list[int]]:
     """The virtual line in pixels, from the left of the picture to its right."""
     ends = lane.shot.project(np.array([(lane.x + dx, lane.line_y, 0.0) for dx in (-3.4, 3.4)]))
-    return [[int(round(v)) for v in end] for end in ends]
+    return [[round(v) for v in end] for end in ends]

@@ -16,7 +16,11 @@ from shots import Shot
 PX_PER_MM = 2
 Cell = tuple[float, float, float, float]
 _ONE = ((15.5, 25.0, 45.0, 90.0), *((x, 25.0, 45.0, 90.0) for x in (72.5, 151.5, 208.5, 265.5, 322.5, 379.5)))
-_TWO = ((110.0, 15.0, 80.0, 60.0), (250.0, 15.0, 80.0, 60.0), *((27.5 + 80 * i, 90.0, 65.0, 110.0) for i in range(5)))
+_TWO = (
+    (110.0, 15.0, 80.0, 60.0),
+    (250.0, 15.0, 80.0, 60.0),
+    *((27.5 + 80 * i, 90.0, 65.0, 110.0) for i in range(5)),
+)
 _YELLOW, _INK, _MUD = np.array([236, 178, 22]), np.array([22, 20, 18]), np.array([104, 82, 58])
 
 
@@ -46,7 +50,9 @@ def plate(text: str, rows: int, font: Path) -> np.ndarray:
         part = picture[y : y + tall, x : x + wide]
         part += (_INK - part) * cover
     if rows == 1:
-        cv2.circle(picture, (round(134.5 * PX_PER_MM), round(70 * PX_PER_MM)), 10, _INK.tolist(), -1, cv2.LINE_AA)
+        cv2.circle(
+            picture, (round(134.5 * PX_PER_MM), round(70 * PX_PER_MM)), 10, _INK.tolist(), -1, cv2.LINE_AA
+        )
     return picture
 
 
@@ -67,11 +73,15 @@ def big_letters(text: str, font: Path) -> np.ndarray:
     """The plate in large white letters, as painted on tailgates: coverage 0..1, height x width."""
     canvas = Image.new("L", (1400, 260), 0)
     face = ImageFont.truetype(str(font), 200)
-    ImageDraw.Draw(canvas).text((700, 130), text, fill=255, font=face, anchor="mm", stroke_width=4, stroke_fill=255)
+    ImageDraw.Draw(canvas).text(
+        (700, 130), text, fill=255, font=face, anchor="mm", stroke_width=4, stroke_fill=255
+    )
     return np.asarray(canvas, np.float32) / 255
 
 
-def corners(pose: tuple[float, float, float], end: str, size: tuple[float, float], z: float, out: float) -> np.ndarray:
+def corners(
+    pose: tuple[float, float, float], end: str, size: tuple[float, float], z: float, out: float
+) -> np.ndarray:
     """World corners of a sheet on the front or rear of a truck, clockwise from the top left as it is read.
 
     Args:
@@ -83,7 +93,10 @@ def corners(pose: tuple[float, float, float], end: str, size: tuple[float, float
     """
     side, (wide, high) = (1 if end == "front" else -1), size
     heading = np.radians(pose[2])
-    forward, right = np.array([-np.sin(heading), np.cos(heading)]), np.array([np.cos(heading), np.sin(heading)])
+    forward, right = (
+        np.array([-np.sin(heading), np.cos(heading)]),
+        np.array([np.cos(heading), np.sin(heading)]),
+    )
     middle = np.array(pose[:2]) + forward * side * out
     left = middle + right * side * wide / 2
     far = middle - right * side * wide / 2
@@ -93,10 +106,15 @@ def corners(pose: tuple[float, float, float], end: str, size: tuple[float, float
 def facing(points: np.ndarray, shot: Shot) -> bool:
     """Whether the camera sees the printed side of a sheet, with all corners before it."""
     across, down = points[1] - points[0], points[3] - points[0]
-    return bool(np.dot(np.cross(down, across), np.array(shot.at) - points[0]) > 0) and len(shot.project(points)) == 4
+    return (
+        bool(np.dot(np.cross(down, across), np.array(shot.at) - points[0]) > 0)
+        and len(shot.project(points)) == 4
+    )
 
 
-def hang(frame: np.ndarray, sheet: np.ndarray, cover: np.ndarray | None, spots: np.ndarray, gain: float) -> np.ndarray:
+def hang(
+    frame: np.ndarray, sheet: np.ndarray, cover: np.ndarray | None, spots: np.ndarray, gain: float
+) -> np.ndarray:
     """A sheet warped onto a frame, seen by as many rays a pixel as it needs.
 
     Args:

@@ -1,6 +1,6 @@
 """Everything of the gate that needs Blender, as pictures in a folder: two empty lanes, and trucks alone by pose.
 
-    VENV/bin/python scripts/synth/gate_render.py --work DIR        what is there already is left as it is
+VENV/bin/python scripts/synth/gate_render.py --work DIR        what is there already is left as it is
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def main() -> None:
     ask.add_argument("--work", type=Path, required=True)
     ask.add_argument("--samples", type=int, default=4, help="rays per pixel before denoising")
     ask.add_argument("--threads", type=int, default=2)
-    ask.add_argument("--percent", type=int, default=60, help="size of the trucks' pictures before they are enlarged")
+    ask.add_argument(
+        "--percent", type=int, default=60, help="size of the trucks' pictures before they are enlarged"
+    )
     args = ask.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -39,7 +41,9 @@ def main() -> None:
             gate_stage.build()
             for lane in gate_lanes.LANES:
                 scene.aim(lane.shot)
-                Image.fromarray(gate_stage.background(lane, Path(scratch))).save(background_file(args.work, lane))
+                Image.fromarray(gate_stage.background(lane, Path(scratch))).save(
+                    background_file(args.work, lane)
+                )
         for lane in gate_lanes.LANES:
             _sprites(lane, args, Path(scratch))
 

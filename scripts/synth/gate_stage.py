@@ -7,7 +7,6 @@ from pathlib import Path
 import bpy
 import groundworks as gw
 import numpy as np
-import town
 import vehicles
 from gate_lanes import EXIT, GROUND_Z, LANES, Lane, Pose
 from meshkit import Builder, place
@@ -64,7 +63,11 @@ def build() -> None:
     for lane in LANES:
         place(gw.slab(8.6, 26.0, "concrete", 0.16), "apron", (lane.x, -17.5))
         place(gw.slab(14.0, 5.2, "concrete", 0.15), "mouth", (lane.x - (3 if lane is not EXIT else -3), -6.4))
-        place(_portal("净车出场 安全行驶" if lane is EXIT else "进场车辆 减速过磅"), "portal", (lane.x, lane.portal_y))
+        place(
+            _portal("净车出场 安全行驶" if lane is EXIT else "进场车辆 减速过磅"),
+            "portal",
+            (lane.x, lane.portal_y),
+        )
         for side in (-1, 1):
             place(_bollards(), "bollards", (lane.x + side * 3.6, -16.5, 0.16))
         if lane is EXIT:
@@ -81,7 +84,10 @@ def truck(kind: str, pose: Pose, rng: np.random.Generator) -> list:
     """A truck of a kind at a pose; its plates are blank."""
     at, loaded = (pose[0], pose[1], GROUND_Z), KINDS[kind]
     body, dressing = vehicles.muck_truck(rng, PAINT, loaded), _dressing(PAINT, loaded)
-    return [place(body, "truck", at, pose[2], bevel=0.03), place(dressing, "dressing", at, pose[2], bevel=0.01)]
+    return [
+        place(body, "truck", at, pose[2], bevel=0.03),
+        place(dressing, "dressing", at, pose[2], bevel=0.01),
+    ]
 
 
 def _dressing(paint: str, lid: bool) -> object:
