@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import datetime as dt
 import json
 import math
@@ -31,7 +32,7 @@ import training.ultralytics_env  # noqa: F401
 
 # isort: split
 # Only now: the network borrows blocks from Ultralytics.
-from training import change_augment, change_data, change_net, change_scoring, export
+from training import change_augment, change_data, change_net, change_scale, change_scoring, export
 
 Floats = npt.NDArray[np.float32]
 
@@ -88,8 +89,12 @@ def train(config: dict[str, Any], args: argparse.Namespace) -> None:
         say(f"epoch {number + 1}: loss {lost:.3f}, {seconds:.0f} s")
         state = {"net": mean.net.state_dict(), "epochs": number + 1, "seconds": seconds}
         if parts["val"] and (number + 1) % config["judge"]["every"] == 0:
-            point, numbers = _choose(config, mean.net, parts["val"])
-            say(f"held back: {point}, {json.dumps(numbers)}")
+            chances = predict(mean.net, parts["val"])
+            points = change_scoring.choose(
+                chances, parts["val"], config["judge"]["most_quiet"], config["judge"]["as_good"]
+            )
+            numbers = change_scoring.measure(chances, parts["val"], points)
+            say(f"held back: {points}, {json.dumps(numbers)}")
             worth = float(np.mean([numbers[name]["f1"] for name in ("coarse", "fine") if name in numbers]))
             if worth > best:
                 best = worth
@@ -145,8 +150,10 @@ def _one_epoch(
         # Half precision where the processor has it: the same figures in little more than half the time.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=own["half"]):
             answers = net.answers(_tensor(before), _tensor(after))
-        weight = torch.tensor([own["positive_weight"][p.grain] for p in chosen])
-        value = change_net.loss(answers, torch.from_numpy(changed).float(), weight, own["side_weight"])
+        coarse = torch.tensor([p.grain == "coarse" for p in chosen])
+        value = change_net.loss(
+            answers, torch.from_numpy(changed).float(), coarse, own["positive_weight"], own["side_weight"]
+        )
         optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -164,16 +171,13 @@ def _tensor(images: npt.NDArray[np.uint8]) -> torch.Tensor:
 def predict(net: change_net.ChangeNet, pairs: Sequence[change_data.Pair]) -> list[Floats]:
     """Probability of change of each pair, [H, W]."""
     graph = change_net.ChangeGraph(net)
+    return [_run(graph, pair).numpy() for pair in pairs]
+
+
+def _run(graph: change_net.ChangeGraph, pair: change_data.Pair) -> Any:
     with torch.inference_mode():
-        return [
-            graph(torch.from_numpy(p.before[None]), torch.from_numpy(p.after[None]))[0].numpy() for p in pairs
-        ]
-
-
-def _choose(
-    config: dict[str, Any], net: change_net.ChangeNet, pairs: Sequence[change_data.Pair]
-) -> tuple[change_scoring.Point, dict[str, Any]]:
-    return change_scoring.choose(predict(net, pairs), pairs, config["judge"]["most_quiet"])
+        answer = graph(torch.from_numpy(pair.before[None]), torch.from_numpy(pair.after[None]))
+    return answer[0] if graph.scale is None else tuple(part[0] for part in answer)
 
 
 def _checkpoint(args: argparse.Namespace) -> tuple[change_net.ChangeNet, dict[str, Any]]:
@@ -184,29 +188,40 @@ def _checkpoint(args: argparse.Namespace) -> tuple[change_net.ChangeNet, dict[st
 
 
 def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
-    """Export the best checkpoint, choose its threshold on held-back places, measure on the test tiles."""
+    """Export the best checkpoint, choose its thresholds on held-back places, measure on the test tiles."""
     net, saved = _checkpoint(args)
+    pairs = change_data.collect(config, args.data, args.more)
+    learnt, held, test = ([p for p in pairs if p.split == split] for split in ("train", "val", "test"))
+    scale = change_scale.fit(net, learnt, tuple(config["gsd_m"]), config["train"]["seed"])
+    graph = change_net.ChangeGraph(net, scale)
     axes = {0: "n", 1: "height", 2: "width"}
     sizes = ((256, 256), (512, 352), (64, 96))
-    worst = export.write(change_net.ChangeGraph(net), ("before", "after"), "change", axes, args.to, sizes)
+    further = {"gsd_m": {0: "n"}} if scale else None
+    worst = export.write(graph, ("before", "after"), "change", axes, args.to, sizes, further)
     say(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
-    pairs = change_data.collect(config, args.data, args.more)
-    held, test = ([p for p in pairs if p.split == split] for split in ("val", "test"))
-    point, numbers = _choose(config, net, held)
+    chances = predict(net, held)
+    points = change_scoring.choose(chances, held, config["judge"]["most_quiet"], config["judge"]["as_good"])
+    figures = {"held_back": change_scoring.measure(chances, held, points)}
+    figures["test"] = change_scoring.measure(predict(net, test), test, points)
+    if scale:
+        figures["told_apart"] = {"held_back": _told_apart(graph, held), "test": _told_apart(graph, test)}
+    # Fine pictures have the card's own point: where nothing is known, silence is the safer answer.
+    own, coarse = points["fine"], points["coarse"]
     card = {
         "name": config["name"],
         "version": args.version,
         "task": "change",
         "summary": config["summary"],
         "input": {"gsd_m": config["gsd_m"]},
-        "thresholds": {"default": point.threshold},
-        "peak": point.peak,
+        "thresholds": {"default": own.threshold},
+        "peak": own.peak,
+        "points": [{"gsd_m": change_data.COARSE_M, **dataclasses.asdict(coarse)}],
         "figures": {
             "measure": "pixel precision, recall and F1, pooled over pairs, with a 95 % interval (pairs drawn again); "
-            "quiet: pairs without change, quiet_marked: those in which something was marked; threshold and peak: "
-            "the best on held-back places",
-            "held_back": numbers,
-            "test": change_scoring.measure(predict(net, test), test, point),
+            "quiet: pairs without change, quiet_marked: those in which something was marked; thresholds and peaks: "
+            "the best on held-back places, for fine pairs and for coarse ones; told_apart: pairs whose pixel size the "
+            "network takes for coarse or fine rightly, of all",
+            **figures,
             "tensor": {"layout": "NHWC", "colour": "RGB", "dtype": "uint8", "stride": 32, "tile": 256},
             "training": {
                 "script": "scripts/train_change.py",
@@ -227,6 +242,17 @@ def export_model(config: dict[str, Any], args: argparse.Namespace) -> None:
     say(export.write_card(card, args.to).read_text(encoding="utf-8"))
 
 
+def _told_apart(graph: change_net.ChangeGraph, pairs: Sequence[change_data.Pair]) -> dict[str, list[int]]:
+    """Pairs of each source of which the network tells the grain, and all of them."""
+    found: dict[str, list[int]] = {}
+    for pair in pairs:
+        counts = found.setdefault(f"{pair.source} {pair.gsd_m:g} m", [0, 0])
+        guess = float(_run(graph, pair)[1])
+        counts[0] += change_data.grain(guess) == pair.grain
+        counts[1] += 1
+    return found
+
+
 def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     """Rows of before, after, and after in grey with hits green, misses orange, false alarms red.
 
@@ -236,10 +262,10 @@ def draw_sheets(config: dict[str, Any], args: argparse.Namespace) -> None:
     pairs = [p for p in change_data.collect(config, args.data, args.more) if p.split in ("val", "test")]
     chances = predict(net, pairs)
     held = [n for n, p in enumerate(pairs) if p.split == "val"]
-    point, _ = change_scoring.choose(
+    points = change_scoring.choose(
         [chances[n] for n in held], [pairs[n] for n in held], config["judge"]["most_quiet"]
     )
-    marked = [change_scoring.marked(chance, point) for chance in chances]
+    marked = [change_scoring.marked(c, points[p.grain]) for c, p in zip(chances, pairs, strict=True)]
     order = sorted(range(len(pairs)), key=lambda n: -int(pairs[n].changed.sum()))
     loud = [n for n in order if marked[n].any() and not pairs[n].changed.any()]
     busy = [n for n in order if pairs[n].changed.any()]

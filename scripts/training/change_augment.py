@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -68,14 +69,15 @@ def _roofs(pair: Pair) -> list[Roof]:
 
 
 def augment(
-    pair: Pair, settings: dict[str, float], gsd_m: Sequence[float], lender: Lender, rng: random.Random
+    pair: Pair, settings: dict[str, Any], gsd_m: Sequence[float], lender: Lender, rng: random.Random
 ) -> tuple[Image, Image, Mask]:
     """A random crop of a pair under other light, another season, another resolution, a little shifted.
 
     Args:
         pair: what is shown.
         settings: `crop` in pixels; shares of crops: `crops_on_change`, `borrowed` (a window of another pair),
-            `roofs` (put in), `same` (one date twice).
+            `roofs` (put in), `same` (one date twice); by grain: `finest`, how much finer than they are pictures
+            are shown, `weather`, from 0 (none) to 1, and `shift` in pixels.
         gsd_m: pixel sizes, from fine to coarse, that the model is to know.
         lender: of windows and roofs.
         rng: of all draws.
@@ -83,7 +85,7 @@ def augment(
     crop = int(settings["crop"])
     # Resample so that ground sampling distances between the two ends of the range are seen.
     coarsest = min(2.0, gsd_m[1] / pair.gsd_m)
-    scale = 1 / rng.uniform(0.65, max(0.8, coarsest))
+    scale = 1 / rng.uniform(settings["finest"][pair.grain], max(0.8, coarsest))
     before, after, changed = _piece(pair, scale, crop, settings["crops_on_change"], rng)
     if rng.random() < settings["same"]:
         after, changed = before.copy(), np.zeros_like(changed)
@@ -99,8 +101,9 @@ def augment(
         np.ascontiguousarray(np.rot90(part[:, ::-1] if flip else part, turns))
         for part in (before, after, changed)
     )
-    after = _shift(after, 2.0 if pair.grain == "coarse" else 3.0, rng)
-    return _weather(before, rng), _weather(after, rng), changed.astype(bool)
+    after = _shift(after, settings["shift"][pair.grain], rng)
+    strength = settings["weather"][pair.grain]
+    return weather(before, strength, rng), weather(after, strength, rng), changed.astype(bool)
 
 
 def _piece(
@@ -181,33 +184,33 @@ def _shift(image: Image, most: float, rng: random.Random) -> Image:
     return np.asarray(cv2.warpAffine(image, move, size, borderMode=cv2.BORDER_REFLECT_101), dtype=np.uint8)
 
 
-def _weather(image: Image, rng: random.Random) -> Image:
+def weather(image: Image, strength: float, rng: random.Random) -> Image:
     """One picture under another light, in another season, through another air and another camera."""
-    if rng.random() < 0.4:
-        image = _another_season(image, rng)
-    image = np.asarray(cv2.LUT(image, _curves(rng)), dtype=np.uint8)
+    if rng.random() < 0.4 * strength:
+        image = _another_season(image, strength, rng)
+    image = np.asarray(cv2.LUT(image, _curves(strength, rng)), dtype=np.uint8)
     # Camera: sharpness, noise, compression.
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 * strength:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), dtype=np.uint8)
-    if rng.random() < 0.25:
+    if rng.random() < 0.25 * strength:
         drawn = np.random.default_rng(rng.getrandbits(32))
         noise = drawn.standard_normal(image.shape, dtype=np.float32) * rng.uniform(1, 6)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 * strength:
         _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(40, 90)])
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), dtype=np.uint8)
     return image
 
 
-def _another_season(image: Image, rng: random.Random) -> Image:
+def _another_season(image: Image, strength: float, rng: random.Random) -> Image:
     """Vegetation turns another colour, the more the greener it is."""
     values = image.astype(np.float32)
     green = np.clip(values[..., 1] - np.maximum(values[..., 0], values[..., 2]), 0, 40)[..., None]
-    turn = [rng.uniform(-0.5, 1.5), rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)]
-    return np.clip(values + green * np.array(turn, dtype=np.float32), 0, 255).astype(np.uint8)
+    turn = np.array([rng.uniform(-0.5, 1.5), rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5)])
+    return np.clip(values + green * (strength * turn).astype(np.float32), 0, 255).astype(np.uint8)
 
 
-def _curves(rng: random.Random) -> npt.NDArray[np.uint8]:
+def _curves(strength: float, rng: random.Random) -> npt.NDArray[np.uint8]:
     """What each value becomes in each channel, uint8 [256, 1, 3]: gain, tint, contrast, gamma, haze."""
     tint = np.array([rng.uniform(0.92, 1.08) for _ in range(3)])
     values = (np.arange(256.0)[:, None] - 110) * rng.uniform(0.75, 1.25) + 110
@@ -218,4 +221,5 @@ def _curves(rng: random.Random) -> npt.NDArray[np.uint8]:
     if rng.random() < 0.2:
         share = rng.uniform(0.1, 0.45)
         values = values * (1 - share) + share * rng.uniform(140, 220)
+    values = strength * values + (1 - strength) * np.arange(256.0)[:, None]
     return np.clip(values, 0, 255).astype(np.uint8)[:, None]

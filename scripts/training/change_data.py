@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
-_COARSE_M = 2.0
+COARSE_M = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,13 @@ class Pair:
 
     @property
     def grain(self) -> str:
-        """`coarse` from 2 m a pixel on, where a house is a few pixels, else `fine`."""
-        return "coarse" if self.gsd_m >= _COARSE_M else "fine"
+        """See `grain`."""
+        return grain(self.gsd_m)
+
+
+def grain(gsd_m: float) -> str:
+    """`coarse` from `COARSE_M` metres a pixel on, where a house is a few pixels, else `fine`."""
+    return "coarse" if gsd_m >= COARSE_M else "fine"
 
 
 def collect(config: dict[str, Any], root: Path, more: Iterable[Path] = ()) -> list[Pair]:

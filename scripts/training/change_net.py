@@ -20,6 +20,8 @@ _CHANNELS = (16, 32, 64, 128, 256)
 _REPEATS = (0, 1, 2, 2, 1)
 # Channels of the decoder at the same strides.
 _WIDTHS = (24, 32, 48, 64, 64)
+# Strides whose states are looked at a second time: there a house is a few cells wide.
+_REFINED_LEVELS = (1, 2, 3)
 # Strides whose states answer for themselves while training: coarse levels learn what a building is.
 _SIDE_LEVELS = (1, 2)
 
@@ -30,6 +32,21 @@ def _conv(channels_in: int, channels_out: int, size: int) -> nn.Sequential:
         nn.BatchNorm2d(channels_out),
         nn.ReLU(inplace=True),
     )
+
+
+class _Refine(nn.Module):
+    """What two more convolutions add to a state; nothing at first, so that weights without them can be gone on with."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        last = nn.BatchNorm2d(channels)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(
+            _conv(channels, channels, 3), nn.Conv2d(channels, channels, 3, padding=1, bias=False), last
+        )
+
+    def forward(self, state: torch.Tensor) -> torch.Tensor:
+        return nn.functional.relu(state + self.layers(state))
 
 
 def _answer(channels: int, outputs: int) -> nn.Conv2d:
@@ -59,6 +76,7 @@ class ChangeNet(nn.Module):
         # Both the difference and the sum: a difference alone does not say of what.
         self.fuse = nn.ModuleList(_conv(2 * c, w, 1) for c, w in zip(_CHANNELS, _WIDTHS, strict=True))
         self.merge = nn.ModuleList(_conv(coarse + fine, fine, 3) for fine, coarse in pairwise(_WIDTHS))
+        self.refine = nn.ModuleDict({str(level): _Refine(_WIDTHS[level]) for level in _REFINED_LEVELS})
         # Four answers for each cell of stride 2 are four pixels: roofs of 2.5 m pixels are few pixels wide.
         self.head = _answer(_WIDTHS[0], 4)
         self.sides = nn.ModuleList(_answer(_WIDTHS[level], 1) for level in _SIDE_LEVELS)
@@ -84,33 +102,45 @@ class ChangeNet(nn.Module):
         self.stages[: self._frozen].train(False)
         return self
 
-    def decode(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
-        """States at strides 2, 4, 8, 16, 32 of float RGB 0..1 [N, 3, H, W], twice."""
-        count = before.shape[0]
-        features = torch.cat([before, after])
+    def features(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """What the encoder sees at strides 2, 4, 8, 16, 32 of float RGB 0..1 [N, 3, H, W]."""
+        seen = []
+        for stage in self.stages:
+            pictures = stage(pictures)
+            seen.append(pictures)
+        return seen
+
+    def encode(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
+        """`features` of both dates, one after the other: [2N, …]."""
+        return self.features(torch.cat([before, after]))
+
+    def decode(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """States of N pairs at the same strides, from `encode`."""
         fused = []
-        for stage, layer in zip(self.stages, self.fuse, strict=True):
-            features = stage(features)
-            one, other = features[:count], features[count:]
+        for state, layer in zip(features, self.fuse, strict=True):
+            one, other = state.chunk(2)
             fused.append(layer(torch.cat([(one - other).abs(), one + other], dim=1)))
         for level in range(len(fused) - 2, -1, -1):
             fused[level] = self.merge[level](
                 torch.cat([_enlarged(fused[level + 1], 2.0), fused[level]], dim=1)
             )
+            if level in _REFINED_LEVELS:
+                fused[level] = self.refine[str(level)](fused[level])
         return fused
 
     def forward(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         """float RGB 0..1 [N, 3, H, W], twice -> logits [N, H, W]."""
-        return self._pixels(self.decode(before, after)[0])
+        return self.pixels(self.decode(self.encode(before, after)))
 
     def answers(self, before: torch.Tensor, after: torch.Tensor) -> list[torch.Tensor]:
         """The logits of `forward`, then those at strides 4 and 8, [N, H / 4, W / 4] …: what the loss looks at."""
-        states = self.decode(before, after)
+        states = self.decode(self.encode(before, after))
         sides = [layer(states[level])[:, 0] for level, layer in zip(_SIDE_LEVELS, self.sides, strict=True)]
-        return [self._pixels(states[0]), *sides]
+        return [self.pixels(states), *sides]
 
-    def _pixels(self, state: torch.Tensor) -> torch.Tensor:
-        return nn.functional.pixel_shuffle(self.head(state), 2)[:, 0]
+    def pixels(self, states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Logits [N, H, W] from what `decode` gives."""
+        return nn.functional.pixel_shuffle(self.head(states[0]), 2)[:, 0]
 
 
 def _enlarged(state: torch.Tensor, times: float) -> torch.Tensor:
@@ -118,36 +148,57 @@ def _enlarged(state: torch.Tensor, times: float) -> torch.Tensor:
 
 
 class ChangeGraph(nn.Module):
-    """The network after the ONNX contract: uint8 [N, H, W, 3] twice -> probability [N, H, W]."""
+    """The network after the ONNX contract: uint8 [N, H, W, 3] twice -> probability [N, H, W].
 
-    def __init__(self, net: ChangeNet) -> None:
+    With a `scale` (see `change_scale`) metres a pixel [N], too.
+    """
+
+    def __init__(self, net: ChangeNet, scale: nn.Module | None = None) -> None:
         super().__init__()
         self.net = net
+        self.scale = scale
         self.eval()
 
-    def forward(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, before: torch.Tensor, after: torch.Tensor
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         pictures: Sequence[torch.Tensor] = [p.permute(0, 3, 1, 2).float() / 255 for p in (before, after)]
-        return torch.sigmoid(self.net(*pictures))
+        features = self.net.encode(*pictures)
+        chance = torch.sigmoid(self.net.pixels(self.net.decode(features)))
+        return chance if self.scale is None else (chance, self.scale(features))
 
 
 def loss(
-    answers: Sequence[torch.Tensor], changed: torch.Tensor, positive_weight: torch.Tensor, side_weight: float
+    answers: Sequence[torch.Tensor],
+    changed: torch.Tensor,
+    coarse: torch.Tensor,
+    positive_weight: dict[str, float],
+    side_weight: float,
 ) -> torch.Tensor:
-    """Binary cross entropy with weighted positives plus Dice over the batch; side answers weigh less.
+    """Binary cross entropy with weighted positives plus Dice; side answers weigh less.
+
+    Dice is pooled over the coarse pairs of the batch and over the fine ones for themselves: the large roofs of fine
+    pictures would drown the small ones of coarse pictures.
 
     Args:
         answers: of `ChangeNet.answers`; a coarse cell is to say which share of it changed.
         changed: 0 or 1, float [N, H, W].
-        positive_weight: of changed pixels against others, by pair, float [N].
+        coarse: which pairs are, bool [N].
+        positive_weight: of changed pixels against others, of `coarse` and `fine` pairs.
         side_weight: of each side answer against the first.
     """
     total = torch.zeros(())
-    weight = positive_weight[:, None, None]
+    weight = torch.where(coarse, positive_weight["coarse"], positive_weight["fine"])[:, None, None]
+    groups = [(group, group.float().mean()) for group in (coarse, ~coarse) if group.any()]
     for number, logits in enumerate(answers):
         logits = logits.float()
         share = nn.functional.avg_pool2d(changed[:, None], changed.shape[-1] // logits.shape[-1])[:, 0]
         entropy = nn.functional.binary_cross_entropy_with_logits(logits, share, pos_weight=weight)
         chance = torch.sigmoid(logits)
-        dice = 1 - (2 * (chance * share).sum() + 1) / (chance.sum() + share.sum() + 1)
+        dice = sum(part * _dice(chance[group], share[group]) for group, part in groups)
         total = total + (entropy + dice) * (side_weight if number else 1.0)
     return total
+
+
+def _dice(chance: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    return 1 - (2 * (chance * share).sum() + 1) / (chance.sum() + share.sum() + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +72,14 @@ def _patches(chance: Floats, threshold: float) -> tuple[npt.NDArray[np.int32], n
     return labels, pixels, peaks
 
 
-def measure(chances: Sequence[Floats], pairs: Sequence[Pair], point: Point) -> dict[str, Any]:
-    """Figures pooled over all pairs, over coarse and fine ones, and by source; intervals by drawing pairs again."""
+def measure(chances: Sequence[Floats], pairs: Sequence[Pair], points: Mapping[str, Point]) -> dict[str, Any]:
+    """Figures pooled over all pairs, over coarse and fine ones, and by source; intervals by drawing pairs again.
+
+    Each pair is judged at the point of its grain.
+    """
     groups: dict[str, list[Counts]] = {}
     for chance, pair in zip(chances, pairs, strict=True):
+        point = points[pair.grain]
         counts = count(chance, pair.changed, point.threshold)[point.peak]
         for name in ("all", pair.grain, f"{pair.source} {pair.gsd_m:g} m"):
             groups.setdefault(name, []).append(counts)
@@ -98,32 +102,40 @@ def _figures(counts: Sequence[Counts]) -> dict[str, Any]:
 
 
 def choose(
-    chances: Sequence[Floats], pairs: Sequence[Pair], most_quiet: float
-) -> tuple[Point, dict[str, Any]]:
-    """The working point of the best F1, and the figures there.
+    chances: Sequence[Floats], pairs: Sequence[Pair], most_quiet: float, as_good: float = 0.0
+) -> dict[str, Point]:
+    """A working point for coarse pairs and one for fine ones; where there are none, that of the others.
 
     Args:
         chances: probability of change of each pair, [H, W].
         pairs: what they are of.
         most_quiet: share of the pairs without change in which something may be marked. Where no point keeps
-            to it, the one that marks the fewest is taken.
-
-    Returns:
-        The point, and what `measure` gives there. F1 is the mean of coarse and fine pairs: one kind does not
-        drown the other.
+            to it, those count that mark the fewest.
+        as_good: points whose F1 is less than this below the best are as good: few held-back pairs do not tell
+            them apart. Of them the one of the highest precision is taken, which cries least.
     """
-    tables: dict[Point, dict[str, list[Counts]]] = {}
-    for threshold in _STEPS:
-        for chance, pair in zip(chances, pairs, strict=True):
+    tables: dict[str, dict[Point, list[Counts]]] = {}
+    for chance, pair in zip(chances, pairs, strict=True):
+        table = tables.setdefault(pair.grain, {})
+        for threshold in _STEPS:
             for peak, counts in count(chance, pair.changed, threshold).items():
-                table = tables.setdefault(Point(threshold, peak), {})
-                table.setdefault(pair.grain, []).append(counts)
+                table.setdefault(Point(threshold, peak), []).append(counts)
+    best = {grain: _best(table, most_quiet, as_good) for grain, table in tables.items()}
+    return {grain: best.get(grain) or next(iter(best.values())) for grain in ("coarse", "fine")}
 
-    def worth(point: Point) -> tuple[float, float]:
-        counts = [c for group in tables[point].values() for c in group]
+
+def _best(table: Mapping[Point, Sequence[Counts]], most_quiet: float, as_good: float) -> Point:
+    loud = {}
+    for point, counts in table.items():
         quiet = [c.marked > 0 for c in counts if not c.changed]
-        excess = max(0.0, (sum(quiet) / len(quiet) if quiet else 0.0) - most_quiet)
-        return -excess, float(np.mean([f1(group) for group in tables[point].values()]))
+        loud[point] = max(most_quiet, sum(quiet) / len(quiet) if quiet else 0.0)
+    allowed = [point for point in table if loud[point] <= min(loud.values())]
+    least = max(f1(table[point]) for point in allowed) - as_good
+    return max(
+        (point for point in allowed if f1(table[point]) >= least),
+        key=lambda point: (_precision(table[point]), f1(table[point])),
+    )
 
-    best = max(tables, key=worth)
-    return best, measure(chances, pairs, best)
+
+def _precision(counts: Sequence[Counts]) -> float:
+    return sum(c.both for c in counts) / max(1, sum(c.marked for c in counts))

@@ -80,8 +80,11 @@ def write_detector(path: Path) -> None:
     _save(graph, path)
 
 
-def write_change(path: Path) -> None:
-    """A change model: the probability is the mean absolute difference of the colours, of 1."""
+def write_change(path: Path, guesses: bool = False) -> None:
+    """A change model: the probability is the mean absolute difference of the colours, of 1.
+
+    One that guesses takes the pixels of dark pictures (before) for fine ones: metres are the mean colour over 50.
+    """
     nodes = [
         helper.make_node("Cast", ["before"], ["b"], to=TensorProto.FLOAT),
         helper.make_node("Cast", ["after"], ["a"], to=TensorProto.FLOAT),
@@ -90,6 +93,13 @@ def write_change(path: Path) -> None:
         helper.make_node("Mul", ["abs", "scale"], ["unit"]),
         helper.make_node("ReduceMean", ["unit"], ["change"], axes=[3], keepdims=0),
     ]
+    outputs = [helper.make_tensor_value_info("change", TensorProto.FLOAT, ["n", "h", "w"])]
+    if guesses:
+        nodes += [
+            helper.make_node("ReduceMean", ["b"], ["colour"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node("Mul", ["colour", "metres"], ["gsd_m"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("gsd_m", TensorProto.FLOAT, ["n"]))
     picture = ["n", "h", "w", 3]
     graph = helper.make_graph(
         nodes,
@@ -98,8 +108,8 @@ def write_change(path: Path) -> None:
             helper.make_tensor_value_info("before", TensorProto.UINT8, picture),
             helper.make_tensor_value_info("after", TensorProto.UINT8, picture),
         ],
-        [helper.make_tensor_value_info("change", TensorProto.FLOAT, ["n", "h", "w"])],
-        [_constant("scale", np.float32(1 / 255))],
+        outputs,
+        [_constant("scale", np.float32(1 / 255)), _constant("metres", np.float32(1 / 50))],
     )
     _save(graph, path)
 
@@ -160,11 +170,14 @@ def colours(tmp_path: Path) -> ModelFactory:
 
 @pytest.fixture
 def difference(tmp_path: Path) -> ModelFactory:
-    """Writes the difference model with a card and returns its path; keywords change the card."""
+    """Writes the difference model with a card and returns its path; keywords change the card.
+
+    The stem `guessing` makes one that also guesses the pixel size.
+    """
 
     def make(stem: str = "difference", /, **changes: Any) -> Path:
         path = tmp_path / f"{stem}.onnx"
-        write_change(path)
+        write_change(path, guesses=stem == "guessing")
         write_card(path, **{"task": "change", **changes})
         return path
 

@@ -54,6 +54,9 @@ def detector_command(
 def change_command(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="A/ before, B/ after, label/: files of one stem each.")],
+    gsd: Annotated[
+        float | None, typer.Option(min=0.01, help="Metres a pixel, where DIR/index.csv does not say it.")
+    ] = None,
     json: Json = False,
     models: Folder = None,
     threads: Threads = 1,
@@ -62,7 +65,9 @@ def change_command(
     from huoyan import evaluate
 
     with _progress(json) as show:
-        result = evaluate.change(model, folder, models_folder=models, threads=threads, progress=show)
+        result = evaluate.change(
+            model, folder, gsd_m=gsd, models_folder=models, threads=threads, progress=show
+        )
     _print(result, json, _change_table)
 
 

@@ -9,6 +9,8 @@ A model is two files side by side, `<name>.onnx` and `<name>.card.yaml`:
     classes: [excavator, loader]      # in the order of the model's outputs; a change model has none
     input: {long_side: 640}           # detect; a change model says gsd_m: [0.5, 2.5]
     thresholds: {default: 0.35, excavator: 0.4}
+    # A change model has one threshold, may have a peak, and others for coarse pictures:
+    # points: [{gsd_m: 2.0, threshold: 0.2, peak: 0.9}]
     nms_iou: 0.6
     second_look: {low: 0.12}
     figures: {}                       # free: what was measured, on what
@@ -79,6 +81,22 @@ class SecondLook(Strict):
     second: Platt = Platt()
 
 
+class WorkingPoint(Strict):
+    """Where a change model works on pictures of at least `gsd_m` metres a pixel."""
+
+    gsd_m: Annotated[float, Field(gt=0)]
+    """From this ground sampling distance on."""
+    threshold: Share
+    peak: Share | None = None
+    """As on the card; default the threshold."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.peak is not None and self.peak < self.threshold:
+            raise ValueError(f"peak {self.peak} lies below threshold {self.threshold}")
+        return self
+
+
 class Int8(Strict):
     """The eight-bit copy of a model, `<name>.int8.onnx` beside it."""
 
@@ -108,6 +126,9 @@ class Card(Strict):
     default the threshold."""
     peak: Share | None = None
     """Change models: a patch above the threshold counts only if some pixel of it scores this; default the threshold."""
+    points: tuple[WorkingPoint, ...] = ()
+    """Change models: other thresholds and peaks for coarser pictures, by rising `gsd_m`; those of the card hold for
+    pictures finer than the first."""
     min_area_m2: Annotated[float, Field(ge=0)] = 0.0
     """Change models: smaller patches are not reported."""
     figures: dict[str, Any] = Field(default_factory=dict)
@@ -133,6 +154,11 @@ class Card(Strict):
             raise ValueError(f"a {what} needs its classes, in the order of its outputs")
         if self.task == "change" and self.classes:
             raise ValueError("a change model has one output and no classes")
+        if self.task != "change" and self.points:
+            raise ValueError("points belong to a change model")
+        distances = [point.gsd_m for point in self.points]
+        if distances != sorted(set(distances)):
+            raise ValueError(f"points: expected rising gsd_m, each once, got {distances}")
         twice = {c for c in self.classes if self.classes.count(c) > 1}
         if twice:
             raise ValueError(f"classes named twice: {', '.join(sorted(twice))}")
@@ -147,6 +173,14 @@ class Card(Strict):
     def threshold(self, label: str = "default") -> float:
         """Operating threshold of a class; of the model without a label."""
         return self.thresholds.get(label, self.thresholds.get("default", 1.0))
+
+    def point(self, gsd_m: float | None) -> tuple[float, float]:
+        """Threshold and peak of a change model on pictures of `gsd_m` metres a pixel; None: the card's own."""
+        threshold, peak = self.threshold(), self.peak
+        for point in self.points:
+            if gsd_m is not None and gsd_m >= point.gsd_m:
+                threshold, peak = point.threshold, point.peak
+        return threshold, max(threshold, peak or 0.0)
 
 
 def card_path(model: Path) -> Path:

@@ -27,7 +27,7 @@ class ChangeDetector:
 
     Attributes:
         name: as registered.
-        threshold: the card's.
+        threshold: the card's, of fine pictures.
         sha256: digest of the loaded file.
     """
 
@@ -60,24 +60,34 @@ class ChangeDetector:
             SourceError: the pictures are not of one size.
             ModelError: the model fails.
         """
+        return self._look(before, after)[0]
+
+    def _look(self, before: Image, after: Image) -> tuple[Floats, float | None]:
+        """Probability, and the ground sampling distance that the model takes the pair for, where it says so."""
         _check_pair(before, after)
         height, width = before.shape[:2]
         out = np.zeros((height, width), dtype=np.float32)
-        for top in range(0, height, _BLOCK):
-            for left in range(0, width, _BLOCK):
-                self._block(before, after, out, top, left)
-        return out
+        guesses = [
+            self._block(before, after, out, top, left)
+            for top in range(0, height, _BLOCK)
+            for left in range(0, width, _BLOCK)
+        ]
+        known = [guess for guess in guesses if guess is not None]
+        return out, float(np.median(known)) if known else None
 
-    def _block(self, before: Image, after: Image, out: Floats, top: int, left: int) -> None:
+    def _block(self, before: Image, after: Image, out: Floats, top: int, left: int) -> float | None:
         height, width = out.shape
         y1, x1 = max(0, top - _RIM), max(0, left - _RIM)
         y2, x2 = min(height, top + _BLOCK + _RIM), min(width, left + _BLOCK + _RIM)
         feeds = {
             name: _padded(image[y1:y2, x1:x2])[None] for name, image in (("before", before), ("after", after))
         }
-        block = self._session.run(feeds)[0][0]
+        answers = self._session.run(feeds)
+        named = {tensor.name: value[0] for tensor, value in zip(self._session.outputs, answers, strict=True)}
+        block = named["change"]
         bottom, right = min(height, top + _BLOCK), min(width, left + _BLOCK)
         out[top:bottom, left:right] = block[top - y1 : bottom - y1, left - x1 : right - x1]
+        return float(named["gsd_m"]) if "gsd_m" in named else None
 
     def detect(
         self, before: Image, after: Image, gsd_m: float | None = None, *, threshold: float | None = None
@@ -89,7 +99,8 @@ class ChangeDetector:
                 hold no data and never change.
             gsd_m: metres per pixel; pictures finer or coarser than the model was trained on are resampled
                 for it. None: unknown, no areas are given.
-            threshold: of the network's probability; default the card's.
+            threshold: of the network's probability; default the card's for this pixel size; where that is not
+                known, for what the model takes it to be.
 
         Returns:
             Detections `change` by falling score, with box and polygon in pixels of the pictures. Attributes:
@@ -104,12 +115,15 @@ class ChangeDetector:
         valid = _has_data(before) & _has_data(after)
         if not valid.any():
             return []
-        limit = self.threshold if threshold is None else threshold
-        probability = self._at_model_scale(before, after, gsd_m) * valid
+        seen, guess = self._at_model_scale(before, after, gsd_m)
+        probability = seen * valid
+        limit, peak = self.card.point(gsd_m or guess)
+        if threshold is not None:
+            limit = threshold
         light = radiometry.compare_light(before, after)
         found = [
             _describe(region, groundwork.kind(region, before, after, light, gsd_m), gsd_m, self.name)
-            for region in self._patches(probability, limit, gsd_m)
+            for region in self._patches(probability, limit, peak, gsd_m)
         ]
         ground = groundwork.coarse(before, after, light, valid, probability, limit, gsd_m)
         soil = groundwork.soil(ground)
@@ -118,34 +132,35 @@ class ChangeDetector:
         found += [_describe(r, "bright_heap", gsd_m, _RULES) for r in heaps]
         return sorted(found, key=lambda d: (-d.score, d.box))
 
-    def marked(self, before: Image, after: Image) -> Mask:
+    def marked(self, before: Image, after: Image, gsd_m: float | None = None) -> Mask:
         """Pixels of the patches that the network alone reports, bool (height, width), at the given size.
 
-        Args and errors as for `probability`.
+        Args and errors as for `detect`.
         """
         mask = np.zeros(before.shape[:2], dtype=bool)
-        for region in self._patches(self.probability(before, after), self.threshold, None):
+        probability, guess = self._at_model_scale(before, after, gsd_m)
+        for region in self._patches(probability, *self.card.point(gsd_m or guess), gsd_m):
             mask[region.window] |= region.inside
         return mask
 
-    def _patches(self, probability: Floats, limit: float, gsd_m: float | None) -> list[Region]:
+    def _patches(self, probability: Floats, limit: float, peak: float, gsd_m: float | None) -> list[Region]:
         least = max(_MIN_PIXELS, self.card.min_area_m2 / (gsd_m or 1.0) ** 2)
-        peak = max(limit, self.card.peak or 0.0)
-        return regions.find(probability >= limit, probability, least, peak)
+        return regions.find(probability >= limit, probability, least, max(limit, peak))
 
-    def _at_model_scale(self, before: Image, after: Image, gsd_m: float | None) -> Floats:
-        """Probability on the pictures' own grid, computed at a pixel size that the model knows."""
+    def _at_model_scale(
+        self, before: Image, after: Image, gsd_m: float | None
+    ) -> tuple[Floats, float | None]:
+        """As `_look`, on the pictures' own grid, computed at a pixel size that the model knows."""
         known = self.card.input.gsd_m
         height, width = before.shape[:2]
         if gsd_m is None or known is None or known[0] <= gsd_m <= known[1]:
-            return self.probability(before, after)
+            return self._look(before, after)
         scale = min(gsd_m / min(max(gsd_m, known[0]), known[1]), _MAX_ENLARGED)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        coarse = self.probability(*(_resized(image, size, way) for image in (before, after)))
-        return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(
-            np.float32, copy=False
-        )
+        seen, guess = self._look(*(_resized(image, size, way) for image in (before, after)))
+        fitted = cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR)
+        return fitted.astype(np.float32, copy=False), guess
 
 
 def _describe(region: Region, kind: str, gsd_m: float | None, model: str) -> Detection:

@@ -78,6 +78,42 @@ def test_specks_and_unsure_patches_are_not_marked(difference: Callable[..., Path
     assert evaluate.change(sure, folder)["f1_pooled"] == 1.0
 
 
+COARSE = {"thresholds": {"default": 1.0}, "points": [{"gsd_m": 2.0, "threshold": 0.4}]}
+
+
+def test_the_pixel_size_picks_the_point(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": ((0, 10), (0, 10)), "b": ((0, 10), (0, 10))})
+    after = np.zeros((40, 40), np.uint8)
+    after[0:10] = 200
+    for name in ("a", "b"):
+        (folder / "B" / f"{name}.png").write_bytes(cv2.imencode(".png", after)[1].tobytes())
+    model = difference(**COARSE)
+    assert evaluate.change(model, folder)["f1_pooled"] == 0.0
+    assert evaluate.change(model, folder, gsd_m=2.5)["f1_pooled"] == 1.0
+    # The index knows it of one of the two.
+    (folder / "index.csv").write_text("tile,gsd_m\na,2.5\nb,\n", encoding="utf-8")
+    assert evaluate.change(model, folder)["f1_mean"] == 0.5
+    printed = CliRunner().invoke(app, ["change", str(model), str(folder), "--json", "--gsd", "2.5"])
+    assert json.loads(printed.stdout)["f1_pooled"] == 1.0
+
+
+@pytest.mark.parametrize("told", ["far", "0", "-2", "nan", "inf"])
+def test_a_bad_pixel_size_is_told_with_its_line(
+    difference: Callable[..., Path], tmp_path: Path, told: str
+) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": (None, None)})
+    (folder / "index.csv").write_text(f"tile,gsd_m\nother,2\na,{told}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="gsd_m in metres") as caught:
+        evaluate.change(difference(), folder)
+    assert caught.value.subject == f"{folder / 'index.csv'}:3"
+
+
+def test_an_index_without_pixel_sizes_says_nothing(difference: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "set", {"a": ((0, 10), (0, 10))})
+    (folder / "index.csv").write_text("tile,place\na,somewhere\n", encoding="utf-8")
+    assert evaluate.change(difference(), folder)["f1_pooled"] == 1.0
+
+
 def test_a_picture_without_its_pair(difference: Callable[..., Path], tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "set", {"a": (None, None), "b": (None, None)})
     (folder / "label" / "b.png").unlink()

@@ -126,6 +126,43 @@ def test_without_a_pixel_size_there_are_no_areas(difference: Factory) -> None:
     assert "area_m2" not in found.attributes
 
 
+@pytest.mark.parametrize(
+    ("colour", "gsd_m", "pixels"),
+    [
+        # Told: fine, coarse, coarser still.
+        (30, 0.5, 0),
+        (30, 2.0, 1200),
+        (30, 3.0, 1200),
+        (30, 4.0, 100),
+        # Not told: this model takes dark pictures for fine ones.
+        (30, None, 0),
+        (105, None, 1200),
+        # What is told counts, whatever the model takes them for.
+        (105, 0.5, 0),
+    ],
+)
+def test_coarse_pictures_have_a_point_of_their_own(
+    difference: Factory, colour: int, gsd_m: float | None, pixels: int
+) -> None:
+    before = np.full((160, 200, 3), colour, dtype=np.uint8)
+    # 0.43 of a full difference, and 0.59 in a part of it.
+    after = painted(before, (40, 30, 80, 60), (colour + 110,) * 3)
+    after = painted(after, (50, 40, 60, 50), (colour + 150,) * 3)
+    points = [{"gsd_m": 2.0, "threshold": 0.4, "peak": 0.55}, {"gsd_m": 4.0, "threshold": 0.5}]
+    card = {"thresholds": {"default": 0.3}, "peak": 0.95, "points": points}
+    detector = ChangeDetector(difference("guessing", **card))
+    assert int(detector.marked(before, after, gsd_m).sum()) == pixels
+    found = [d for d in detector.detect(before, after, gsd_m) if d.attributes["model"] == detector.name]
+    assert sum(d.attributes["area_px"] for d in found) == pixels
+
+
+def test_a_model_that_does_not_guess_is_silent_rather_than_wrong(difference: Factory) -> None:
+    before = np.full((160, 200, 3), 105, dtype=np.uint8)
+    after = painted(before, (40, 30, 80, 60), (215,) * 3)
+    card = {"thresholds": {"default": 0.3}, "peak": 0.95, "points": [{"gsd_m": 2.0, "threshold": 0.3}]}
+    assert not ChangeDetector(difference(**card)).marked(before, after).any()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (33, 31), (1100, 70), (2300, 1200)])
 def test_blocks_do_not_show(difference: Factory, size: tuple[int, int]) -> None:
     random = np.random.default_rng(5)

@@ -35,6 +35,7 @@ Factory = Callable[..., Path]
         ({"nms": 0.5}, "nms: unknown key"),
         ({"second_look": {"low": 0.1, "zoom": 0.5}}, "second_look.zoom"),
         ({"name": "A name"}, "name"),
+        ({"points": [{"gsd_m": 2, "threshold": 0.5}]}, "points belong to a change model"),
     ],
 )
 def test_mistakes_in_a_card_are_named(colours: Factory, changes: dict[str, Any], mistake: str) -> None:
@@ -42,6 +43,27 @@ def test_mistakes_in_a_card_are_named(colours: Factory, changes: dict[str, Any],
     with pytest.raises(ModelError, match=mistake.replace(".", r"\.")) as caught:
         models.load(path)
     assert caught.value.subject == str(cards.card_path(path))
+
+
+@pytest.mark.parametrize(
+    ("points", "mistake"),
+    [
+        ([{"gsd_m": 2, "threshold": 0.5, "peak": 0.4}], "points.0: peak 0.4 lies below threshold 0.5"),
+        ([{"gsd_m": 2, "threshold": 0.5}, {"gsd_m": 1, "threshold": 0.5}], "rising gsd_m"),
+        ([{"gsd_m": 2, "threshold": 0.5}, {"gsd_m": 2, "threshold": 0.6}], "rising gsd_m"),
+        ([{"gsd_m": 0, "threshold": 0.5}], "points.0.gsd_m"),
+        ([{"gsd_m": 2}], "points.0.threshold: missing"),
+        ([{"gsd_m": 2, "threshold": 1.5}], "points.0.threshold"),
+        ([{"gsd_m": 2, "threshold": 0.5, "label": "x"}], "points.0.label: unknown key"),
+    ],
+)
+def test_mistakes_in_working_points(difference: Factory, points: list[dict[str, Any]], mistake: str) -> None:
+    with pytest.raises(ModelError, match=mistake.replace(".", r"\.")):
+        models.load(difference(points=points))
+
+
+def test_a_change_model_may_guess_the_pixel_size(difference: Factory) -> None:
+    assert models.verify(difference("guessing")).problems == ()
 
 
 def test_all_mistakes_at_once(colours: Factory) -> None:

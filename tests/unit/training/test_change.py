@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,11 +27,20 @@ def pair(gsd_m: float = 0.5, share: float = 1.0) -> Pair:
 
 
 # What is put in from elsewhere is tested for itself.
-PLAIN = {"crop": 128, "crops_on_change": 1.0, "borrowed": 0.0, "roofs": 0.0, "same": 0.0}
+PLAIN = {
+    "crop": 128,
+    "crops_on_change": 1.0,
+    "borrowed": 0.0,
+    "roofs": 0.0,
+    "same": 0.0,
+    "finest": {"coarse": 0.8, "fine": 0.65},
+    "weather": {"coarse": 0.5, "fine": 1.0},
+    "shift": {"coarse": 1.5, "fine": 3.0},
+}
 
 
 def augmented(
-    settings: dict[str, float], seed: int
+    settings: dict[str, Any], seed: int
 ) -> tuple[change_data.Image, change_data.Image, change_data.Mask]:
     lender = change_augment.Lender([pair()])
     return change_augment.augment(pair(), settings, (0.5, 2.5), lender, random.Random(seed))
@@ -77,6 +87,22 @@ def test_changes_from_elsewhere_come_with_their_label(what: str) -> None:
     assert changes >= 8
 
 
+def test_no_weather_and_no_shift_leave_the_light_alone() -> None:
+    still = {"coarse": 0.0, "fine": 0.0}
+    coarse = replace(pair(2.5), after=pair().before, changed=np.zeros((256, 256), dtype=bool))
+    lender = change_augment.Lender([coarse])
+    light = []
+    for strength in (0.0, 1.0):
+        weather = {"coarse": strength, "fine": 0.0}
+        settings = {**PLAIN, "finest": {"coarse": 1.0, "fine": 1.0}, "shift": still, "weather": weather}
+        parts = [
+            change_augment.augment(coarse, settings, (0.5, 2.5), lender, random.Random(s)) for s in range(6)
+        ]
+        light.append(max(abs(int(a.mean()) - int(b.mean())) for a, b, _ in parts))
+    assert light[0] == 0
+    assert light[1] > 10
+
+
 def test_coarse_pairs_get_no_roofs_and_only_coarse_changes() -> None:
     rng = random.Random(0)
     lender = change_augment.Lender([pair(), replace(pair(2.5), name="coarse")])
@@ -99,7 +125,9 @@ def test_figures_are_pooled_over_pixels() -> None:
     empty = np.zeros_like(hit)
     quiet = replace(one, changed=np.zeros_like(one.changed))
     numbers = change_scoring.measure(
-        [hit, empty, hit, empty], [one, replace(one, gsd_m=2.5), quiet, quiet], change_scoring.Point(0.5, 0.5)
+        [hit, empty, hit, empty],
+        [one, replace(one, gsd_m=2.5), quiet, quiet],
+        dict.fromkeys(("coarse", "fine"), change_scoring.Point(0.5, 0.5)),
     )
     assert numbers["coarse"]["f1"] == 0.0
     assert numbers["fine"]["precision"] == 0.5
@@ -118,9 +146,10 @@ def test_the_best_point_tells_sure_patches_from_doubtful_ones() -> None:
     quiet = replace(one, changed=np.zeros_like(one.changed))
     doubt = np.full_like(chance, 0.02)
     doubt[20:40, 20:40] = 0.52
-    point, numbers = change_scoring.choose([chance, doubt], [one, quiet], 0.0)
-    assert point.threshold <= 0.4
-    assert 0.55 <= point.peak <= 0.85
+    points = change_scoring.choose([chance, doubt], [one, quiet], 0.0)
+    numbers = change_scoring.measure([chance, doubt], [one, quiet], points)
+    assert points["fine"].threshold <= 0.4
+    assert 0.55 <= points["fine"].peak <= 0.85
     assert numbers["all"]["f1"] == 1.0
     assert numbers["all"]["quiet_marked"] == 0
 
@@ -130,11 +159,35 @@ def test_pairs_that_must_stay_quiet_outweigh_the_figure() -> None:
     chance = np.where(one.changed, 0.61, 0.0).astype(np.float32)
     quiet = replace(one, changed=np.zeros_like(one.changed))
     loud = np.where(one.changed, 0.76, 0.0).astype(np.float32)
-    point, numbers = change_scoring.choose([chance, loud], [one, quiet], 0.0)
-    assert numbers["all"]["quiet_marked"] == 0
-    point, numbers = change_scoring.choose([chance, loud], [one, quiet], 1.0)
-    assert point.peak <= 0.6
-    assert numbers["all"]["recall"] == 1.0
+    points = change_scoring.choose([chance, loud], [one, quiet], 0.0)
+    assert change_scoring.measure([chance, loud], [one, quiet], points)["all"]["quiet_marked"] == 0
+    points = change_scoring.choose([chance, loud], [one, quiet], 1.0)
+    assert points["fine"].peak <= 0.6
+    assert change_scoring.measure([chance, loud], [one, quiet], points)["all"]["recall"] == 1.0
+
+
+def test_of_points_as_good_the_most_precise_is_taken() -> None:
+    one = pair()
+    # A rim that belongs to the house and one as sure that does not: with both F1 is a little higher.
+    chance = np.where(one.changed, 0.9, 0.0).astype(np.float32)
+    chance[100:104, 120:180] = 0.5
+    chance[98:100, 120:180] = 0.5
+    best = change_scoring.choose([chance], [one], 1.0)
+    assert best["fine"].threshold <= 0.5
+    point = change_scoring.choose([chance], [one], 1.0, as_good=0.05)["fine"]
+    assert 0.5 < point.threshold <= 0.9
+    assert change_scoring.measure([chance], [one], {"fine": point})["all"]["precision"] == 1.0
+
+
+def test_coarse_and_fine_pairs_have_a_point_each() -> None:
+    fine, coarse = pair(), replace(pair(2.5), name="coarse")
+    sure = np.where(fine.changed, 0.97, 0.7).astype(np.float32)
+    unsure = np.where(coarse.changed, 0.41, 0.1).astype(np.float32)
+    points = change_scoring.choose([sure, unsure], [fine, coarse], 0.0)
+    assert points["coarse"].peak <= 0.4 < 0.7 < points["fine"].threshold
+    # Who has only one kind gets its point for both.
+    points = change_scoring.choose([sure], [fine], 0.0)
+    assert points["coarse"] == points["fine"]
 
 
 def test_places_are_held_back_by_row_and_scene(tmp_path: Path) -> None:

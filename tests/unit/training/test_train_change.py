@@ -61,8 +61,8 @@ def test_from_pairs_to_a_registered_model(tmp_path: Path, shared_data: Path) -> 
         "more": {"held_back_scenes": ["far"]},
         "tests": [{"folder": "judge"}],
         "augment": {**shipped["augment"], "crop": 64},
-        "train": {**shipped["train"], "batch": 4},
-        "judge": {"every": 1, "most_quiet": 0.5},
+        "train": {**shipped["train"], "batch": 4, "frozen_stages": 1},
+        "judge": {"every": 1, "most_quiet": 0.5, "as_good": 0.02},
     }
     (tmp_path / "change.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     told = run(tmp_path, "train", "--epochs", 1, "--more", tmp_path / "more")
