@@ -95,21 +95,21 @@ def _leaving(lane: Lane, s: float) -> Pose:
 def poses(lane: Lane) -> tuple[list[Pose], int, list[int]]:
     """Where a truck is while it moves, one pose a frame; the number at which it stands; the numbers that are rendered.
 
-    The others are drawn from the rendered one that is nearest (`gate_frames`): in the turn every pose is rendered, on
-    the straight parts, where only size and place change, some.
+    The others are drawn from the rendered one that is nearest (`gate_frames`), where only size and place change and
+    nothing stands before the truck.
     """
     arc, way = TURN_M * math.pi / 2, _entering if lane is ENTRY else _leaving
     # Metres along the way from, to; a step of a frame; every how many frames one is rendered.
     if lane is ENTRY:
         stop = arc + (ROAD_Y - TURN_M - lane.stop_y)
-        legs = ((-6.6, 0.0, 1.1, 2), (0.0, arc, 0.85, 1), (arc, stop, 0.5, 2), (stop, stop + 13.2, 1.1, 3))
+        legs = ((-6.6, 0.0, 1.1, 1), (0.0, arc, 0.85, 1), (arc, stop, 0.5, 2), (stop, stop + 13.2, 1.1, 3))
     else:
         stop = lane.stop_y - (ROAD_Y - TURN_M)
         legs = (
-            (stop - 13.0, stop, 1.0, 3),
-            (stop, 0.0, 0.5, 2),
+            (stop - 13.0, stop, 1.45, 1),
+            (stop, 0.0, 0.8, 1),
             (0.0, arc, 0.85, 1),
-            (arc, arc + 6.5, 1.3, 2),
+            (arc, arc + 6.5, 1.3, 1),
         )
     along: list[float] = []
     rendered: list[int] = []
