@@ -14,18 +14,17 @@ from multiprocessing.connection import Connection
 from threading import Thread
 
 from huoyan.errors import HuoyanError
-from huoyan.records import Observations, Skip, Unit
+from huoyan.records import Unit
 from huoyan.runs.look import Eyes, LookSettings, look_unit
+from huoyan.runs.road import Seen
 
 Work = tuple[Unit, frozenset[str]]
 """A unit, and the ids of its frames (and perhaps others) that are already judged."""
 _eyes: Eyes | HuoyanError | None = None
 
 
-def run(
-    settings: LookSettings, work: Iterable[Work], workers: int
-) -> Iterator[tuple[Unit, Observations | Skip | None]]:
-    """Look at every unit and yield what each frame gave, in the order of `work`.
+def run(settings: LookSettings, work: Iterable[Work], workers: int) -> Iterator[tuple[Unit, Seen | None]]:
+    """Look at every unit and yield what each frame and passage gave, in the order of `work`.
 
     A unit is closed by a result of None, so that the caller can count it as finished. With one worker
     nothing leaves this process; otherwise at most four units per worker are under way at a time, which
@@ -47,12 +46,12 @@ def run(
 
 def _run_pool(
     settings: LookSettings, work: Iterable[Work], workers: int
-) -> Iterator[tuple[Unit, Observations | Skip | None]]:
+) -> Iterator[tuple[Unit, Seen | None]]:
     # spawn: ONNX Runtime and GDAL hold threads and locks that do not survive a fork.
     context = get_context("spawn")
     leash, held = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(settings, leash))
-    pending: deque[tuple[Unit, Future[list[Observations | Skip]]]] = deque()
+    pending: deque[tuple[Unit, Future[list[Seen]]]] = deque()
     path, complete = "", False
     try:
         for unit, skip in work:
@@ -94,9 +93,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _results(
-    unit: Unit, future: Future[list[Observations | Skip]]
-) -> Iterator[tuple[Unit, Observations | Skip | None]]:
+def _results(unit: Unit, future: Future[list[Seen]]) -> Iterator[tuple[Unit, Seen | None]]:
     for result in future.result():
         yield unit, result
     yield unit, None
@@ -121,7 +118,7 @@ def _follow(leash: Connection) -> None:
         os._exit(1)
 
 
-def _look(unit: Unit, skip: frozenset[str]) -> list[Observations | Skip]:
+def _look(unit: Unit, skip: frozenset[str]) -> list[Seen]:
     if isinstance(_eyes, HuoyanError):
         raise _eyes
     assert _eyes is not None, "the pool's initializer has run"

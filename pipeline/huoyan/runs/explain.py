@@ -94,7 +94,8 @@ def _look(frames: Sequence[str | Path], loaded: LoadedConfig, eyes: Eyes) -> Ite
             for seen in look_unit(eyes, unit):
                 if isinstance(seen, Skip):
                     raise SourceError(seen.reason, code=seen.code)
-                yield seen
+                if isinstance(seen, Observations):
+                    yield seen
 
 
 def _story(seen: Observations, prepared: Prepared, store: Store, memory: Memory) -> Story:

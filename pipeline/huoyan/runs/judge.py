@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from huoyan import alerts, incidents, scenes
 from huoyan.dispatch import outbox
 from huoyan.incidents import Store
-from huoyan.records import Alert, Observations, Placement, Revision, Skip
+from huoyan.records import Alert, Detection, Placement, Revision, Skip
 from huoyan.runs.outlines import zone_outlines
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.result import ScanResult
+from huoyan.runs.road import Passed, RoadEnd, Seen
+from huoyan.runs.road_judge import RoadJudge
 from huoyan.scenes import JudgeContext, Rules
 
 BATCH_FRAMES = 64
@@ -33,12 +36,13 @@ class Judge:
         self._memory = store.load_memory()
         self._context = context(prepared)
         self._zone = ZoneInfo(prepared.loaded.config.county.timezone)
-        self._waiting: deque[Observations | Skip] = deque()
+        self._road = RoadJudge(prepared, store, self._context)
+        self._waiting: deque[Seen] = deque()
         self._since = time.monotonic()
         self._broken = False
 
-    def feed(self, seen: Observations | Skip) -> None:
-        """Take one frame, or one that could not be used; commits when 64 wait or the first is half a second old."""
+    def feed(self, seen: Seen) -> None:
+        """Take a frame, a passage or a skip; commits when 64 wait or the first is half a second old."""
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(seen)
@@ -83,10 +87,16 @@ class Judge:
             with self._store.transaction():
                 incidents.expire(self._store, latest)
 
-    def _take(self, seen: Observations | Skip, share: ScanResult) -> None:
+    def _take(self, seen: Seen, share: ScanResult) -> None:
         if isinstance(seen, Skip):
             self._store.add_skip(seen)
             share.skip(seen)
+            return
+        if isinstance(seen, Passed):
+            self._pass(seen, share)
+            return
+        if isinstance(seen, RoadEnd):
+            self._store.mark_done(seen.frame, "road")
             return
         frame = seen.frame
         if self._store.is_done(frame.frame_id):
@@ -96,9 +106,7 @@ class Judge:
         revisions = incidents.associate(self._store, judgement.findings)
         opened: dict[str, alerts.Opened] = {}
         for revision in revisions:
-            alert = self._tell(revision, seen, opened, share)
-            outbox.put(self._store.connection, alert)
-            share.alerts.append(alert)
+            self._tell(revision, [item.detection for item in seen.items], opened, share)
         self._store.mark_done(frame)
         share.frames += 1
         share.detections += len(seen.items)
@@ -109,9 +117,26 @@ class Judge:
         for note in seen.notes:
             share.note(f"{frame.source_id}: {note}")
 
+    def _pass(self, passed: Passed, share: ScanResult) -> None:
+        """Judge a passage; one that an earlier run judged is passed over."""
+        told = self._road.take(passed)
+        if told is None:
+            return
+        share.passages += 1
+        share.findings += len(told.findings)
+        for revision in told.revisions:
+            shown = revision.finding.evidence[0].frame.frame_id
+            alert = self._tell(revision, passed.others.get(shown, ()), {}, share)
+            self._road.keep_pictures(alert)
+
     def _tell(
-        self, revision: Revision, seen: Observations, opened: dict[str, alerts.Opened], share: ScanResult
+        self,
+        revision: Revision,
+        others: Sequence[Detection],
+        opened: dict[str, alerts.Opened],
+        share: ScanResult,
     ) -> Alert:
+        """Make the alert of a revision and put it into the outbox; `others`: all that was seen in its frame."""
         loaded, rules = self._prepared.loaded, self._prepared.rules
         zones = {zone.id: zone.name for zone in self._prepared.registry.zones.values()}
         outlines = zone_outlines(revision.finding, self._prepared)
@@ -119,7 +144,7 @@ class Judge:
             revision,
             loaded.state,
             loaded.config.evidence,
-            others=[item.detection for item in seen.items],
+            others=others,
             zones_px=outlines,
             scene_names=rules.names,
             zone_names=zones,
@@ -130,7 +155,7 @@ class Judge:
             share.note(note)
         seen_by = [item.detection.attributes for item in revision.finding.evidence]
         used = {str(about.get(key, "")) for about in seen_by for key in ("model", "text_from")}
-        return alerts.build(
+        alert = alerts.build(
             revision,
             scene_names=rules.names,
             models=[ref for name, ref in sorted(self._prepared.models.items()) if name in used],
@@ -141,6 +166,9 @@ class Judge:
             zone_names=zones,
             stage_names=_stage_names(rules, revision.incident.scene),
         )
+        outbox.put(self._store.connection, alert)
+        share.alerts.append(alert)
+        return alert
 
 
 def _stage_names(rules: Rules, scene: str) -> dict[str, tuple[str, str]]:
@@ -156,4 +184,5 @@ def context(prepared: Prepared) -> JudgeContext:
         ZoneInfo(prepared.loaded.config.county.timezone),
         {camera.id: frozenset(camera.zones) for camera in cameras if camera.zones},
         prepared.loaded.config.vehicles.limits,
+        prepared.loaded.config.vehicles.levels,
     )

@@ -32,6 +32,8 @@ from huoyan.records import (
     Unit,
     Unplaced,
 )
+from huoyan.runs.passages import EyeSettings, PassageEyes
+from huoyan.runs.road import RoadUnit, Seen, look_road
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,10 @@ class LookSettings:
     """Models that read plates and find them; None: no plate is read."""
     plate_labels: frozenset[str] = frozenset()
     """The vehicles whose plates are compared with a register; those of others are never read."""
+    roads: frozenset[str] = frozenset()
+    """Cameras whose videos are also looked at for passages."""
+    passing: EyeSettings | None = None
+    """What looks for passages; None: nothing does."""
     keep_uncertain: bool = False
     """Also give what stays below its threshold after the second look, marked `uncertain` (for explanations)."""
 
@@ -78,6 +84,7 @@ class Eyes:
     def __init__(self, settings: LookSettings) -> None:
         self.settings = settings
         self.terrain = _terrain(settings)
+        self._passing: PassageEyes | None = None
         folder, threads = settings.models_folder, settings.threads
         runtimes.prefer(settings.wish)
         self.detectors = [Detector(name, folder=folder, threads=threads) for name in settings.detectors]
@@ -90,6 +97,17 @@ class Eyes:
             if settings.plates and settings.plate_labels
             else None
         )
+
+    def passing(self) -> PassageEyes:
+        """What looks at roads, loaded when the first road comes.
+
+        Raises:
+            ModelError: a model cannot be used.
+        """
+        if self._passing is None:
+            assert self.settings.passing is not None, "roads are only asked for with what looks at them"
+            self._passing = PassageEyes(self.settings.passing)
+        return self._passing
 
     def look(self, frame: Frame, tracker: Tracker | None = None) -> Observations | Skip:
         """Look at one frame.
@@ -114,7 +132,9 @@ class Eyes:
             night = False
         else:
             found = self._things(frame, image)
-            if self.plates is not None:
+            # On a road a truck is judged by its passage: no single frame is asked for its plate.
+            by_passage = frame.sequence is not None and frame.ref.source_id in self.settings.roads
+            if self.plates is not None and not by_passage:
                 found = self.plates.on(image, found)
             night = quality.is_night(image)
         inferred = time.process_time()
@@ -169,14 +189,19 @@ class Eyes:
         return frame.ground
 
 
-def look_unit(eyes: Eyes, unit: Unit, done: frozenset[str] = frozenset()) -> Iterator[Observations | Skip]:
+def look_unit(eyes: Eyes, unit: Unit, done: frozenset[str] = frozenset()) -> Iterator[Seen]:
     """Look at every frame of a unit in time order; a video is followed by a tracker of its own.
+
+    A road's unit gives passages instead.
 
     Args:
         eyes: the models.
         unit: what to look at.
         done: ids of frames that need no look any more, see `Unit.frames`.
     """
+    if isinstance(unit, RoadUnit):
+        yield from look_road(eyes.passing(), unit, eyes.settings.grounds.get(unit.source_id))
+        return
     tracker: Tracker | None = None
     for frame in unit.frames(done):
         if isinstance(frame, Skip):

@@ -18,6 +18,8 @@ from huoyan.perception.runtimes import Wish
 from huoyan.records import Ground, Unplaced
 from huoyan.registry import Registry
 from huoyan.runs.look import LookSettings
+from huoyan.runs.passages import EyeSettings
+from huoyan.runs.road import road_cameras
 from huoyan.scenes import Rules
 from huoyan.sources.sizes import picture_size
 
@@ -116,6 +118,7 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
     plumes = any(dust.LABEL in models.load(name, folder).card.classes for name in detectors)
     # Without a register there is nothing to compare a plate with: then none is read.
     compared = rules.plate_labels if loaded.config.registry.vehicles else frozenset()
+    passing = _passing(loaded, compared, folder, threads) if road_cameras(loaded) else None
     return LookSettings(
         detectors=detectors,
         change=chosen.change if "change" in wanted else None,
@@ -131,6 +134,31 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
         dust=chosen.dust if plumes and dust.LABEL in wanted else None,
         plates=(chosen.plates, chosen.plate_corners) if compared and chosen.plates else None,
         plate_labels=compared,
+        roads=road_cameras(loaded) if passing else frozenset(),
+        passing=passing,
+    )
+
+
+def _passing(
+    loaded: LoadedConfig, compared: frozenset[str], folder: Path | None, threads: int
+) -> EyeSettings | None:
+    """What looks at roads: the vehicles that a scene compares with the register, and the dust behind them.
+
+    None: there is no register, no scene asks for one, or no detector knows such vehicles.
+    """
+    chosen = loaded.config.models
+    labels = compared & set(models.load(chosen.site, folder).card.classes) if chosen.site else frozenset()
+    if not chosen.site or not labels:
+        return None
+    return EyeSettings(
+        detector=chosen.site,
+        labels=labels,
+        plates=(chosen.plates, chosen.plate_corners) if chosen.plates else None,
+        plate_labels=labels,
+        plumes=(chosen.street, chosen.dust) if chosen.street else None,
+        models_folder=folder,
+        threads=chosen.threads or threads,
+        wish=Wish(chosen.runtime, chosen.precision),
     )
 
 

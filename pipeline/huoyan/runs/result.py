@@ -24,6 +24,8 @@ class ScanResult:
     state: Path
     units: int = 0
     frames: int = 0
+    passages: int = 0
+    """Trucks on roads that were judged, each once for all its frames."""
     already_done: int = 0
     detections: int = 0
     placed: int = 0
@@ -50,7 +52,7 @@ class ScanResult:
 
     def add(self, share: ScanResult) -> None:
         """Add the figures of a part of the same scan."""
-        for name in ("frames", "already_done", "detections", "placed", "findings", "permitted"):
+        for name in ("frames", "passages", "already_done", "detections", "placed", "findings", "permitted"):
             setattr(self, name, getattr(self, name) + getattr(share, name))
         self.alerts += share.alerts
         self.skipped.update(share.skipped)
@@ -70,6 +72,7 @@ class ScanResult:
             "state": str(self.state),
             "units": self.units,
             "frames": self.frames,
+            "passages": self.passages,
             "already_done": self.already_done,
             "skipped": dict(self.skipped),
             "skips": [

@@ -12,13 +12,14 @@ from huoyan import dispatch
 from huoyan.config import LoadedConfig
 from huoyan.incidents import Store, open_store
 from huoyan.records import Unit
-from huoyan.runs import engine
+from huoyan.runs import engine, road
 from huoyan.runs.judge import Judge
 from huoyan.runs.look import LookSettings
 from huoyan.runs.prepare import locate_config, prepare
 from huoyan.runs.result import ScanResult
 from huoyan.sources import discover
 from huoyan.sources.video import VideoUnit
+from huoyan.vehicles import purge
 
 Progress = Callable[[int, int, str], None]
 
@@ -58,19 +59,21 @@ def scan(
     prepared = prepare(loaded, scenes)
     zone = ZoneInfo(loaded.config.county.timezone)
     found = discover(loaded, _aware(since, zone), _aware(until, zone))
-    result = ScanResult(loaded.state, units=len(found.units))
+    units = road.units(found.units, loaded) if prepared.settings.passing else found.units
+    result = ScanResult(loaded.state, units=len(units))
     for note in found.notes:
         result.note(note)
     with open_store(loaded.state) as store:
         dispatch.ensure_tables(store.connection)
+        purge.when_due(store.connection, loaded.state, loaded.config.vehicles.retention, datetime.now(UTC))
         judge = Judge(prepared, store, result)
         for skip in found.skips:
             judge.feed(skip)
-        expected = sum(unit.expected for unit in found.units)
+        expected = sum(unit.expected for unit in units)
         tick = progress or (lambda done, total, what: None)
         try:
-            work = _work(found.units, store, result)
-            _run(prepared.settings, work, min(workers or _cores(), len(found.units)), judge, expected, tick)
+            work = _work(units, store, result)
+            _run(prepared.settings, work, min(workers or _cores(), len(units)), judge, expected, tick)
         except KeyboardInterrupt:
             result.interrupted = True
         finally:

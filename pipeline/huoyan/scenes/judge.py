@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan.config import Limits
+from huoyan.config import Levels, Limits
 from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, Unplaced, VehicleFinding
 from huoyan.registry import Registry, Spot
 from huoyan.scenes import groups, permits, persistence, relations, vehicles
@@ -32,6 +32,8 @@ class JudgeContext:
     """Zones that a source watches; a source that is not here watches all it can see."""
     limits: Limits = field(default_factory=Limits)
     """From when on what is seen of a vehicle counts against it."""
+    levels: Levels = field(default_factory=Levels)
+    """What a vehicle's level makes of its priority."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ def check(observation: Observation, registry: Registry, timezone: ZoneInfo, limi
     colour = reading.colour or (known.colour if known else "")
     codes = tuple(reason.code for reason in verdict.reasons)
     found = VehicleFinding(verdict.plate, colour, reading.confidence, codes)
-    permit = _permit(verdict, known, registry, observation.frame.time.astimezone(timezone))
+    permit = permit_of(verdict, known, registry, observation.frame.time.astimezone(timezone))
     held = "; ".join(f"{reason.code}: {reason.en}" for reason in verdict.reasons)
     return Check(found, permit, f"{plate} is registered" if not held else f"{plate}: {held}")
 
@@ -78,7 +78,7 @@ def reading_of(detection: Detection) -> PlateReading:
     )
 
 
-def _permit(verdict: Verdict, known: Vehicle | None, registry: Registry, local: datetime) -> PermitCheck:
+def permit_of(verdict: Verdict, known: Vehicle | None, registry: Registry, local: datetime) -> PermitCheck:
     """What the vehicle's permit is worth: its days, and whether it allows what is going on."""
     if known is None:
         return PermitCheck("none")

@@ -31,6 +31,12 @@ class Purged:
     pictures: int = 0
 
 
+def when_due(connection: sqlite3.Connection, folder: Path, keep: Retention, now: datetime) -> Purged | None:
+    """`purge`, if it is due; None if not. For the start of a run, and now and then in one that goes on for days."""
+    tables.ensure(connection)
+    return purge(connection, folder, keep, now) if is_due(connection, now) else None
+
+
 def is_due(connection: sqlite3.Connection, now: datetime) -> bool:
     """Whether a day has gone since the last purge, or it did not come to its end."""
     state = {row["key"]: row["value"] for row in rows(connection, "SELECT key, value FROM vehicle_state")}
@@ -52,7 +58,6 @@ def purge(connection: sqlite3.Connection, folder: Path, keep: Retention, now: da
     Raises:
         StorageError: the database or a picture cannot be written; what was removed before stays removed.
     """
-    tables.ensure(connection)
     with mapped(connection):
         # Overwrite what is deleted: a plate that may not be kept may not be found in free pages either.
         connection.execute("PRAGMA secure_delete=ON")

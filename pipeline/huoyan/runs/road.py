@@ -1,0 +1,133 @@
+"""The half that looks, on roads: a video of a road camera becomes passages, each with what else its frames show."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from huoyan.config import LoadedConfig
+from huoyan.passage import Passage
+from huoyan.perception.passages import PassageBuilder, View
+from huoyan.records import Detection, Frame, FrameRef, Ground, Kind, Observations, Skip, Unit, frame_id
+from huoyan.runs.passages import SAMPLING_S, PassageEyes, place_on
+from huoyan.sources.video import VideoUnit
+
+REMEMBERED = timedelta(hours=1)
+"""How long it is known what else a frame showed; longer than a standing truck is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoadUnit:
+    """A video of a road camera, looked at for passages: a piece of work beside the video's own."""
+
+    video: VideoUnit
+
+    @property
+    def unit_id(self) -> str:
+        """Another one when the file has grown or is looked at in another span of time: passages may be longer then."""
+        video = self.video
+        span = [time.isoformat() if time else "" for time in (video.since, video.until)]
+        key = "|".join(["road", video.source_id, str(video.index), f"{video.duration_s}", *span])
+        return frame_id(key, video.start, -1)
+
+    @property
+    def source_id(self) -> str:
+        return self.video.source_id
+
+    @property
+    def kind(self) -> Kind:
+        return self.video.kind
+
+    @property
+    def start(self) -> datetime:
+        return self.video.start
+
+    @property
+    def path(self) -> str:
+        return self.video.path
+
+    @property
+    def expected(self) -> int:
+        return self.video.expected
+
+    def frames(self, skip: frozenset[str] = frozenset()) -> Iterator[Frame | Skip]:
+        """All frames, whatever was judged before: a passage needs its past."""
+        return self.video.frames()
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A passage with all that was seen in the frames that show it, by frame id."""
+
+    passage: Passage
+    others: Mapping[str, tuple[Detection, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RoadEnd:
+    """A road's unit was looked at to its end."""
+
+    frame: FrameRef
+    """Stands for the unit: its id is the unit's."""
+
+
+Seen = Observations | Skip | Passed | RoadEnd
+"""What *look* gives to *judge*."""
+
+
+def units(found: Sequence[Unit], loaded: LoadedConfig) -> list[Unit]:
+    """The units of an archive with those of its roads added, each behind the video that it is about."""
+    roads = road_cameras(loaded)
+    both: list[Unit] = []
+    for unit in found:
+        both.append(unit)
+        if isinstance(unit, VideoUnit) and unit.kind == "camera" and unit.source_id in roads:
+            both.append(RoadUnit(replace(unit, sampling_s=SAMPLING_S)))
+    return both
+
+
+def road_cameras(loaded: LoadedConfig) -> frozenset[str]:
+    """Ids of the cameras that look at roads."""
+    return frozenset(camera.id for camera in loaded.config.cameras if camera.road)
+
+
+def look_road(eyes: PassageEyes, unit: RoadUnit, ground: Ground | None) -> Iterator[Seen]:
+    """The passages of a road's video, as they end; behind them the unit's end.
+
+    Args:
+        eyes: the models.
+        unit: the video.
+        ground: how its camera sees the ground; None: passages get no place.
+
+    Yields:
+        `Passed` for each vehicle, `Skip` for what could not be used, `RoadEnd` last.
+    """
+    place = place_on(ground) if ground is not None else None
+    view = View(unit.source_id, labels=eyes.settings.labels, place=place)
+    builder = PassageBuilder(view, eyes.plates)
+    shown: deque[tuple[FrameRef, tuple[Detection, ...]]] = deque()
+    plumes_at: datetime | None = None
+    for frame in unit.frames():
+        if isinstance(frame, Skip):
+            # The video's own unit tells of it.
+            continue
+        image, ref = frame.image(), frame.ref
+        found = eyes.vehicles(image)
+        if plumes_at is None or (ref.time - plumes_at).total_seconds() >= eyes.settings.plumes_every_s:
+            found += eyes.plumes(image)
+            plumes_at = ref.time
+        shown.append((ref, tuple(found)))
+        while shown[0][0].time < ref.time - REMEMBERED:
+            shown.popleft()
+        for passage in builder.feed(ref, image, found):
+            yield _passed(passage, shown)
+    for passage in builder.close():
+        yield _passed(passage, shown)
+    yield RoadEnd(FrameRef(unit.unit_id, unit.source_id, unit.kind, unit.start, "stream", (0, 0), unit.path))
+
+
+def _passed(passage: Passage, shown: Sequence[tuple[FrameRef, tuple[Detection, ...]]]) -> Passed:
+    wanted = {sight.frame.frame_id for sight in passage.sights}
+    return Passed(passage, {ref.frame_id: found for ref, found in shown if ref.frame_id in wanted})
