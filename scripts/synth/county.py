@@ -49,7 +49,7 @@ GATE_YAML = """\
     cameras:
 {cameras}
     scale: {{device: {scale}, lag: 3s, within: 30s}}
-    wash: {{device: {wash}, seconds: 20, needed: leave}}
+    wash: {{device: {wash}, within: 60s, seconds: 20, needed: leave}}
     smart: [{{device: {smart}, enter: ["1"], leave: ["2"]}}]"""
 GATE_CAMERA_YAML = """\
       - id: {id}
