@@ -147,6 +147,8 @@ class SmartPassage:
     direction: Direction = "unknown"
     pictures: tuple[str, ...] = ()
     """Stored pictures, relative to the state folder."""
+    vehicle_class: str = ""
+    """By GA/T 16.4, such as H11 (heavy lorry) or K33 (car); empty: not told."""
 
 
 # ------------------------------------------------------------------------------------------------------- judgement
