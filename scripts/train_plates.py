@@ -152,6 +152,13 @@ def main() -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--part", choices=("reader", "corners"), default="reader")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument(
+        "--more",
+        type=Path,
+        action="append",
+        default=[],
+        help="further folder with crops/ and labels.csv that teaches the reader; may be repeated",
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--font", type=Path, help="TrueType font for the characters that the templates lack")
     parser.add_argument("--steps", type=int, default=100_000)
@@ -170,8 +177,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     config = yaml.safe_load(args.config.read_text(encoding="utf-8"))
-    make = {"reader": plate_tasks.Reader, "corners": plate_tasks.Corners}[args.part]
-    task = make(config, args.data, args.font)
+    task: Task
+    if args.part == "reader":
+        task = plate_tasks.Reader(config, args.data, args.font, args.more)
+    else:
+        task = plate_tasks.Corners(config, args.data, args.font)
     {"train": train, "export": export_model, "sheets": draw_sheets}[args.command](config, task, args)
 
 

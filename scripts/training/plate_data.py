@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,37 +36,38 @@ class Labelled:
     image: Image
 
 
-def collect(config: dict[str, Any], data: Path) -> list[Labelled]:
-    """All real crops of the configured folders.
+def collect(config: dict[str, Any], data: Path, more: Sequence[Path] = ()) -> list[Labelled]:
+    """All real crops of the configured folders, and those of `more` that teach.
 
-    The split is by text: the same plate, seen twice, from another source or on the next frame, is on one side.
+    The split is by text: the same plate, seen twice, from another source or on the next frame, is on one side. So
+    what judges is the same whatever is in `more`, and no crop of a plate that judges is taken from there.
 
     Raises:
         ValueError: a label that the grammar does not allow; names the file and line.
     """
-    crops, held = [], config["held_back_one_in"]
-    for folder in config["crops"]:
-        table = data / folder / "labels.csv"
-        with table.open(encoding="utf-8", newline="") as file:
-            for line, row in enumerate(csv.DictReader(file), start=2):
-                if row["type"] not in grammar.NAMES or not grammar.matches(row["text"], row["type"]):
-                    raise ValueError(f"{table}:{line}: no {row['type']} plate reads {row['text']!r}")
-                path = data / folder / "crops" / row["file"]
-                image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-                if image is None:
-                    raise ValueError(f"{table}:{line}: {path} cannot be read")
-                source = Path(row["file"]).name.rsplit("_", 1)[0]
-                crops.append(
-                    Labelled(
-                        row["file"],
-                        source,
-                        row["text"],
-                        row["type"],
-                        is_held_back(row["text"], held.get(row["type"], held["default"])),
-                        cv2.cvtColor(image, cv2.COLOR_BGR2RGB),
-                    )
-                )
-    return crops
+    held = config["held_back_one_in"]
+    crops = [
+        replace(crop, held_back=is_held_back(crop.text, held.get(crop.kind, held["default"])))
+        for folder in config["crops"]
+        for crop in _crops(data / folder)
+    ]
+    judging = {crop.text for crop in crops if crop.held_back}
+    return crops + [crop for folder in more for crop in _crops(folder) if crop.text not in judging]
+
+
+def _crops(folder: Path) -> Iterator[Labelled]:
+    table = folder / "labels.csv"
+    with table.open(encoding="utf-8", newline="") as file:
+        for line, row in enumerate(csv.DictReader(file), start=2):
+            if row["type"] not in grammar.NAMES or not grammar.matches(row["text"], row["type"]):
+                raise ValueError(f"{table}:{line}: no {row['type']} plate reads {row['text']!r}")
+            path = folder / "crops" / row["file"]
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise ValueError(f"{table}:{line}: {path} cannot be read")
+            source = Path(row["file"]).name.rsplit("_", 1)[0]
+            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            yield Labelled(row["file"], source, row["text"], row["type"], False, image)
 
 
 def is_held_back(text: str, one_in: int) -> bool:
@@ -153,7 +154,9 @@ class Batches:
 
 
 def augment(image: Image, rng: np.random.Generator) -> Image:
-    """A real crop cut a little otherwise, under another light, now and then through a worse camera."""
+    """A real crop cut a little otherwise, under another light, now and then dirtier or through a worse camera."""
+    if rng.random() < 0.35:
+        image = _tilted(image, rng)
     height, width = image.shape[:2]
     if rng.random() < 0.8:
         # Corners move by a few hundredths: the cut is never the same, nor is the side it is seen from.
@@ -165,7 +168,27 @@ def augment(image: Image, rng: np.random.Generator) -> Image:
         image = cv2.warpPerspective(
             image, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-    if rng.random() < 0.25 and width > 70:
-        shrink = max(rng.uniform(0.3, 0.9), 50 / width)
+    if rng.random() < 0.2:
+        image = render.soil(image, rng)
+    if rng.random() < 0.3 and width > 60:
+        shrink = max(rng.uniform(0.3, 0.9), 42 / width)
         image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     return render.weather(image, rng, strength=float(rng.uniform(0, 0.75)))
+
+
+def _tilted(image: Image, rng: np.random.Generator) -> Image:
+    """A crop whose row runs across it and sags, as an upright box cuts a plate that is bent, askew or seen from the
+    side."""
+    height, width = image.shape[:2]
+    rise, sag, lean = rng.uniform(-0.6, 0.6), rng.normal(0, 0.05), rng.normal(0, 0.15)
+    across = np.linspace(0, 1, width, dtype=np.float32)
+    drop = height * (rise * across + 4 * sag * across * (1 - across))
+    # Upright boxes are drawn round the plate, often a little inside its outermost corners.
+    inside = rng.uniform(0, 0.3) * abs(rise) * height
+    down = np.arange(drop.min() + inside, drop.max() + height - inside, dtype=np.float32)
+    y = down[:, None] - drop
+    x = np.arange(width, dtype=np.float32) + (y - height / 2) * np.float32(lean)
+    # Between the plate and the box is the bumper: the edge continued, or a plain tone.
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.5 else cv2.BORDER_CONSTANT
+    tone = tuple(float(v) for v in rng.uniform(0, 255) + rng.normal(0, 20, 3))
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=border, borderValue=tone)

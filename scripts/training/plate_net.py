@@ -50,6 +50,7 @@ class PlateNet(nn.Module):
             _Residual(second),
             _conv(second, third, 2),
             _Residual(third),
+            _Residual(third),
         )
         rows, columns = shape.INPUT_HEIGHT // STRIDE, shape.INPUT_WIDTH // STRIDE
         self.place = nn.Parameter(torch.randn(rows * columns, third) * 0.02)

@@ -356,7 +356,7 @@ def weather(image: Image, rng: Rng, strength: float = 1.0, enlarge: bool = True)
         sigma = rng.uniform(0.2, 1.15) * strength * size**0.7
         picture = cv2.GaussianBlur(picture, (0, 0), max(0.15, sigma))
     if rng.random() < 0.2 * strength:
-        picture = _motion(picture, rng.uniform(2, 5.5) * size**0.7, rng)
+        picture = motion(picture, rng.uniform(2, 5.5) * size**0.7, rng)
     picture = np.clip(picture, 0, 255)
     if rng.random() < 0.5:
         sigma = abs(rng.normal(0, 7 * strength))
@@ -379,7 +379,8 @@ def weather(image: Image, rng: Rng, strength: float = 1.0, enlarge: bool = True)
     return spoilt
 
 
-def _motion(picture: Floats, length: float, rng: Rng) -> Floats:
+def motion(picture: Floats, length: float, rng: Rng) -> Floats:
+    """Smeared over `length` px along a line, mostly a flat one."""
     side = 2 * int(np.ceil(length / 2)) + 1
     kernel = np.zeros((side, side), np.float32)
     angle = rng.normal(0, 0.35) if rng.random() < 0.6 else rng.uniform(0, np.pi)

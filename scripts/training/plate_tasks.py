@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from huoyan.perception import plate_grammar as grammar
-from huoyan.perception import plate_views
+from huoyan.perception import plate_views, plate_vote
 from huoyan.perception.plate_shape import INPUT_HEIGHT, INPUT_WIDTH, to_input
 from training import (
     bootstrap,
@@ -22,6 +22,7 @@ from training import (
     plate_corner_net,
     plate_data,
     plate_net,
+    plate_passages,
     plate_render,
     plate_scenes,
 )
@@ -29,11 +30,18 @@ from training.plate_splice import Placed
 
 Floats = npt.NDArray[np.float32]
 Figures = dict[str, Any]
+Vote = tuple[str, plate_vote.PlateVote]
+"""The text of a plate, and what a vote over its passage says."""
 
 # Of the plates that are told, so many must be right.
 _RIGHT_OF_TOLD = 0.995
 _RIGHT_OF_TOLD_RENDERED = 0.99
 _RENDERED_EACH = 100
+# Of the passages that are told, so many must be right, at either distance.
+_RIGHT_OF_PASSAGES = 0.995
+# Rendered passages of each kind in each condition that choose the threshold; their seed is no other's.
+_PASSAGES_EACH = 12
+_PASSAGES_SEED = 20_000
 # Of fewer crops no interval is worth telling.
 _FEW = 15
 
@@ -77,9 +85,11 @@ class Answer:
 class Reader:
     """Reads crops."""
 
-    def __init__(self, config: dict[str, Any], data: Path, font: Path | None) -> None:
+    def __init__(
+        self, config: dict[str, Any], data: Path, font: Path | None, more: Sequence[Path] = ()
+    ) -> None:
         self.config, self.settings, self.net = config, config["train"], plate_net.PlateNet()
-        crops = plate_data.collect(config, data)
+        crops = plate_data.collect(config, data, more)
         self.taught = [c for c in crops if not c.held_back]
         self.held = [c for c in crops if c.held_back]
         self.press = plate_render.Press(data / config["templates"], font)
@@ -154,8 +164,31 @@ class Reader:
             },
             "crops taught": len(self.taught),
         }
-        card = {"task": "plates", "thresholds": {"default": threshold}, "figures": figures}
+        passage, figures["passages"] = self._passages(net)
+        card = {
+            "task": "plates",
+            "thresholds": {"default": threshold},
+            "passage": passage,
+            "figures": figures,
+        }
         return worst, card
+
+    def _passages(self, net: torch.nn.Module) -> tuple[float, Figures]:
+        """The threshold of votes, chosen on passages of held-back crops and of rendered plates; what it tells."""
+        crops = [(c.text, c.kind, c.image) for c in self.held]
+        kinds = tuple(self.settings["kinds"])
+        groups: dict[str, list[Vote]] = {}
+        for seed, distance in enumerate(plate_passages.DISTANCES, start=_PASSAGES_SEED):
+            made = {
+                "held back": plate_passages.of_crops(crops, distance, seed),
+                "rendered": plate_passages.rendered(self.press, kinds, _PASSAGES_EACH, distance, seed),
+            }
+            for name, passages in made.items():
+                groups[f"{name}, 20-60 px {distance}"] = [
+                    (p.text, plate_vote.vote(evidence(net, p.views), 0.0)) for p in passages
+                ]
+        threshold = choose_passage_threshold(list(groups.values()))
+        return threshold, {name: _told(votes, threshold) for name, votes in groups.items()}
 
     def _rendered(self, net: torch.nn.Module) -> list[tuple[str, str, Answer]]:
         """Rendered plates, a hundred of each kind, as spoilt as in training; their seed is not training's."""
@@ -182,6 +215,11 @@ class Reader:
 
 def read(net: torch.nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> list[Answer]:
     """What the network reads on each crop, uint8 [h, w, 3] RGB of any size, as the runtime does."""
+    return [Answer(told.guess, told.kind, told.confidence) for told in evidence(net, images)]
+
+
+def evidence(net: torch.nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> list[plate_vote.PlateEvidence]:
+    """What the network says of each crop, uint8 [h, w, 3] RGB of any size, as the runtime does."""
     graph = plate_net.PlateGraph(net)
 
     def see(inputs: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
@@ -189,12 +227,11 @@ def read(net: torch.nn.Module, images: Sequence[npt.NDArray[np.uint8]]) -> list[
             characters, kinds = graph(torch.from_numpy(inputs))
         return characters.numpy().copy(), kinds.numpy().copy()
 
-    answers = []
+    told = []
     for start in range(0, len(images), 64):
-        for own, kind in zip(*plate_views.probabilities(see, images[start : start + 64]), strict=True):
-            decoded = grammar.decode(own, kind)
-            answers.append(Answer(decoded.text, decoded.kind, plate_views.least(own, decoded)))
-    return answers
+        seen = plate_views.probabilities(see, images[start : start + 64])
+        told += [plate_vote.evidence(own, kind) for own, kind in zip(*seen, strict=True)]
+    return told
 
 
 def choose_threshold(
@@ -212,6 +249,24 @@ def choose_threshold(
         if all(shares):
             return round(float(threshold), 2)
     return 0.99
+
+
+def choose_passage_threshold(groups: Sequence[Sequence[Vote]]) -> float:
+    """The lowest threshold at which of each group's told plates enough are right. What too few agree on, or too many
+    contradict, is not told at any."""
+    for threshold in np.arange(0.3, 0.99, 0.01):
+        told = [
+            [v.text == text for text, v in votes if v.text and v.confidence >= threshold] for votes in groups
+        ]
+        if all(not right or float(np.mean(right)) >= _RIGHT_OF_PASSAGES for right in told):
+            return round(float(threshold), 2)
+    return 0.99
+
+
+def _told(votes: Sequence[Vote], threshold: float) -> Figures:
+    told = [v.text == text for text, v in votes if v.text and v.confidence >= threshold]
+    figures = {"n": len(votes), "told": round(len(told) / max(1, len(votes)), 4)}
+    return {**figures, "right of those": round(float(np.mean(told)), 4) if told else None}
 
 
 def _colour(kind: str) -> str:

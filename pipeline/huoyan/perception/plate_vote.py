@@ -28,10 +28,10 @@ LEAST_AGREEING = 2
 """Reads whose own likeliest text is the answer; fewer, and there is none."""
 # Share of every read's probability that is spread over all characters: what a read is wrong about in spite of itself.
 _DOUBT = 0.03
-# The overlap of two whole texts to this power is how alike two reads count. It is so small because views of one plate err
-# alike (mud, a worn 8): even unlike ones are far from independent. Reads that are alike share what one counts by the
-# second power of how sure each is of its weakest character. Both were fitted on rendered passages and on passages made
-# from held-back crops: without any of it, hardly a plate could be told without telling wrong ones.
+# The overlap of two whole texts to this power is how alike two reads count. It is so small because views of one plate
+# err alike (mud, a worn 8): even unlike ones are far from independent. Reads that are alike share what one counts by
+# the second power of how sure each is of its weakest character. Both were fitted on rendered passages and on some
+# made from held-back crops: without any of it, hardly a plate could be told without telling wrong ones.
 _LIKENESS = 0.12
 _SURENESS = 2.0
 # A read contradicts a character if it holds another for so many times likelier. One that contradicts so many of them is

@@ -90,6 +90,52 @@ def test_one_plate_is_on_one_side() -> None:
     assert held == [text for text in texts if plate_data.is_held_back(text, 8)]
 
 
+def write_set(folder: Path, texts: list[str]) -> Path:
+    (folder / "crops").mkdir(parents=True)
+    lines = ["file,text,colour,type"]
+    for number, text in enumerate(texts):
+        cv2.imwrite(str(folder / "crops" / f"own_{number}.png"), np.full((20, 60, 3), 90, np.uint8))
+        lines.append(f"own_{number}.png,{text},blue,blue")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_further_crops_teach_and_never_judge(tmp_path: Path) -> None:
+    texts = [f"浙A{number:05d}" for number in range(40)]
+    write_set(tmp_path / "own", texts[:20])
+    more = write_set(tmp_path / "more", texts[10:])
+    config = {"crops": ["own"], "held_back_one_in": {"default": 3}}
+    alone, together = plate_data.collect(config, tmp_path), plate_data.collect(config, tmp_path, [more])
+    judging = {crop.text for crop in alone if crop.held_back}
+    assert 0 < len(judging) < 20
+    assert [c.text for c in together if c.held_back] == [c.text for c in alone if c.held_back]
+    added = together[len(alone) :]
+    assert {c.text for c in added} == set(texts[10:]) - judging
+    assert not any(c.held_back for c in added)
+
+
+def test_a_tilted_crop_still_shows_the_whole_row() -> None:
+    """A row of spots across a crop: all are still there, now along a slope."""
+    image = np.full((24, 94, 3), 40, np.uint8)
+    for x in range(10, 90, 12):
+        cv2.circle(image, (x, 12), 3, (255, 255, 255), -1)
+    rng = np.random.default_rng(0)
+    slopes = []
+    for _ in range(40):
+        tilted = plate_data._tilted(image, rng)
+        assert tilted.shape[1] == 94 and 16 <= tilted.shape[0] <= 60
+        # The tone round it may be bright: spots are what is small.
+        count, _, stats, centres = cv2.connectedComponentsWithStats(
+            (tilted.min(axis=2) > 200).astype(np.uint8)
+        )
+        spots = [c for c, s in zip(centres[1:count], stats[1:count], strict=True) if s[4] < 60]
+        if len(spots) < 7:
+            continue
+        slopes.append(np.polyfit([c[0] for c in spots], [c[1] for c in spots], 1)[0])
+    assert len(slopes) >= 25
+    assert min(slopes) < -0.05 and max(slopes) > 0.05
+
+
 def test_a_label_that_is_no_plate_is_named(tmp_path: Path) -> None:
     (tmp_path / "own" / "crops").mkdir(parents=True)
     (tmp_path / "own" / "labels.csv").write_text(
