@@ -78,8 +78,12 @@ class History:
             )
             if before is not None and before["last_ms"] > to_ms(entry.last_seen):
                 return replace(entry, trip_id=before["trip_id"])
+            if before is None and self._was_cleared(entry):
+                return None
             self._forget(entry.entry_id)
             if not may_be_kept(entry):
+                if before is not None:
+                    self._clear(entry)
                 return None
             # A trip that was told keeps its id, whatever a later revision knows better.
             trip = (
@@ -108,6 +112,17 @@ class History:
     def _forget(self, entry_id: str) -> None:
         for table in tables.OF_ENTRIES:
             self.connection.execute(f"DELETE FROM {table} WHERE entry_id = ?", (entry_id,))
+
+    def _clear(self, entry: Entry) -> None:
+        """Note that a revision took an entry out: an earlier one that comes late must not bring it back."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO vehicle_cleared VALUES (?, ?, ?)",
+            (entry.entry_id, to_ms(entry.time), to_ms(entry.last_seen)),
+        )
+
+    def _was_cleared(self, entry: Entry) -> bool:
+        row = self._one("SELECT last_ms FROM vehicle_cleared WHERE entry_id = ?", entry.entry_id)
+        return row is not None and bool(row["last_ms"] > to_ms(entry.last_seen))
 
     def _write(self, entry: Entry) -> None:
         plate, time, execute = plate_key(entry.plate), to_ms(entry.time), self.connection.execute

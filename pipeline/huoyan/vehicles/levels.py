@@ -75,14 +75,16 @@ def _told(level: Level, points: float, counts: Mapping[Code, int], rule: Levels)
     window_en, window_zh = f"{number} {en}{'' if number == '1' else 's'}", f"{number}{zh}"
     if not counts:
         return f"{level}: none in {window_en}", f"{_ZH[level]}：{window_zh}内无违规"
-    named = [_named(code, count, _weight(rule, code)) for code, count in counts.items()]
-    weighed = any(_weight(rule, code) != 1 for code in counts)
+    weighed = {code: _weight(rule, code) for code in counts}
+    unit_en, unit_zh = ("", "次") if set(weighed.values()) == {1} else (" points", "分")
+    named_en = ", ".join(_named(c, n, weighed[c], " ({:g} each)") for c, n in counts.items())
+    named_zh = "、".join(_named(c, n, weighed[c], "（每次{:g}分）") for c, n in counts.items())
     return (
-        f"{level}: {points:g}{' points' if weighed else ''} in {window_en}: {', '.join(named)}",
-        f"{_ZH[level]}：{window_zh}内{points:g}{'分' if weighed else '次'}：{'、'.join(named)}",
+        f"{level}: {points:g}{unit_en} in {window_en}: {named_en}",
+        f"{_ZH[level]}：{window_zh}内{points:g}{unit_zh}：{named_zh}",
     )
 
 
-def _named(code: Code, count: int, weight: float) -> str:
+def _named(code: Code, count: int, weight: float, each: str) -> str:
     times = f" ×{count}" if count > 1 else ""
-    return f"{code}{times}" if weight == 1 else f"{code}{times} ({weight:g} each)"
+    return f"{code}{times}" if weight == 1 else f"{code}{times}{each.format(weight)}"

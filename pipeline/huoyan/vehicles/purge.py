@@ -58,15 +58,13 @@ def purge(connection: sqlite3.Connection, folder: Path, keep: Retention, now: da
     Raises:
         StorageError: the database or a picture cannot be written; what was removed before stays removed.
     """
-    with mapped(connection):
-        # Overwrite what is deleted: a plate that may not be kept may not be found in free pages either.
-        connection.execute("PRAGMA secure_delete=ON")
     _mark(connection, _BEGUN, now)
     pictures = _pictures(connection, folder, _before(now, keep.pictures))
     with immediate(connection):
         passages = _delete(connection, "vehicle_passages", _before(now, keep.passages))
         weights = _delete(connection, "vehicle_weights", _before(now, keep.passages))
         violations = _delete(connection, "vehicle_violations", _before(now, keep.violations))
+        _delete(connection, "vehicle_cleared", _before(now, keep.passages))
         connection.execute("DELETE FROM vehicle_state WHERE key = ?", (_BEGUN,))
         _mark(connection, _DONE, now)
     with mapped(connection):

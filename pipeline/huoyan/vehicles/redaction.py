@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from huoyan.perception.plate_grammar import PROVINCES, SPECIAL
 from huoyan.registry import plate_key
-from huoyan.vehicles.near import PROVINCES
 
-_PLATE = re.compile(f"[{PROVINCES}]\\s?[A-Z][\\s·.-]?(?:[A-Z0-9]){{4,6}}[学警挂领港澳]?")
+_PLATE = re.compile(f"[{PROVINCES}]\\s?[A-Z][\\s·.-]?(?:[A-Z0-9]){{4,6}}[{SPECIAL}]?")
 
 
 class Redactor:

@@ -46,6 +46,9 @@ CREATE TABLE IF NOT EXISTS vehicle_weights (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS vehicle_weights_by_plate ON vehicle_weights (plate, time_ms);
 CREATE INDEX IF NOT EXISTS vehicle_weights_by_time ON vehicle_weights (time_ms);
+CREATE TABLE IF NOT EXISTS vehicle_cleared (
+    entry_id TEXT PRIMARY KEY, time_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vehicle_pictures (href TEXT PRIMARY KEY, time_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS vehicle_pictures_by_time ON vehicle_pictures (time_ms);
 """
@@ -114,6 +117,8 @@ def ensure(connection: sqlite3.Connection) -> None:
         StorageError: the database is locked, full, damaged, or written by a later Huoyan.
     """
     with immediate(connection):
+        # Overwrite what is deleted: a plate that may not be kept may not be found in free pages either.
+        connection.execute("PRAGMA secure_delete=ON")
         for statement in _TABLES.split(";\n"):
             if statement.strip():
                 connection.execute(statement)
