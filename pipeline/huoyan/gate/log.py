@@ -8,7 +8,6 @@ off shows too, which a chain alone cannot tell.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from huoyan.gate.codec import canonical, sha256
+from huoyan.gate.files import write_whole
 from huoyan.sqlite import immediate, mapped, rows
 
 GENESIS = "0" * 64
@@ -152,12 +152,8 @@ def read_head(folder: Path) -> Head | None:
 
 def write_head(folder: Path, last: Head) -> None:
     """Write `gate.head`, whole or not at all."""
-    partial = folder / f".{HEAD}.part"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(canonical({"seq": last.seq, "hash": last.hash}) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / HEAD)
+    text = canonical({"seq": last.seq, "hash": last.hash}) + "\n"
+    write_whole(folder / HEAD, text.encode())
 
 
 def _wrong(row: sqlite3.Row, previous: str) -> list[str]:

@@ -110,6 +110,11 @@ def loads(raw: bytes) -> Any:
         raise BadMessage(f"expected JSON: {error}", code="not_json", status=400) from error
 
 
+def dumps(body: object) -> bytes:
+    """JSON values as a body."""
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema (draft 2020-12) of every message, by file name."""
     found = {}

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from huoyan import alerts, incidents, scenes
-from huoyan.dispatch import outbox
 from huoyan.incidents import Store
 from huoyan.records import Alert, Detection, Placement, Revision, Skip
-from huoyan.runs.outlines import zone_outlines
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.result import ScanResult
 from huoyan.runs.road import Passed, RoadEnd, Seen
 from huoyan.runs.road_judge import RoadJudge
-from huoyan.scenes import JudgeContext, Rules
+from huoyan.runs.telling import tell
+from huoyan.scenes import JudgeContext
 
 BATCH_FRAMES = 64
 BATCH_SECONDS = 0.5
@@ -35,7 +34,6 @@ class Judge:
         self._store = store
         self._memory = store.load_memory()
         self._context = context(prepared)
-        self._zone = ZoneInfo(prepared.loaded.config.county.timezone)
         self._road = RoadJudge(prepared, store, self._context)
         self._waiting: deque[Seen] = deque()
         self._since = time.monotonic()
@@ -137,42 +135,11 @@ class Judge:
         share: ScanResult,
     ) -> Alert:
         """Make the alert of a revision and put it into the outbox; `others`: all that was seen in its frame."""
-        loaded, rules = self._prepared.loaded, self._prepared.rules
-        zones = {zone.id: zone.name for zone in self._prepared.registry.zones.values()}
-        outlines = zone_outlines(revision.finding, self._prepared)
-        pictures = alerts.render(
-            revision,
-            loaded.state,
-            loaded.config.evidence,
-            others=others,
-            zones_px=outlines,
-            scene_names=rules.names,
-            zone_names=zones,
-            timezone=self._zone,
-            opened=opened,
-        )
-        for note in pictures.notes:
+        alert, notes = tell(revision, self._prepared, self._store, others, opened)
+        for note in notes:
             share.note(note)
-        seen_by = [item.detection.attributes for item in revision.finding.evidence]
-        used = {str(about.get(key, "")) for about in seen_by for key in ("model", "text_from")}
-        alert = alerts.build(
-            revision,
-            scene_names=rules.names,
-            models=[ref for name, ref in sorted(self._prepared.models.items()) if name in used],
-            config_sha256=loaded.sha256,
-            source=f"urn:huoyan:{loaded.config.county.name}",
-            evidence=pictures.evidence,
-            timezone=self._zone,
-            zone_names=zones,
-            stage_names=_stage_names(rules, revision.incident.scene),
-        )
-        outbox.put(self._store.connection, alert)
         share.alerts.append(alert)
         return alert
-
-
-def _stage_names(rules: Rules, scene: str) -> dict[str, tuple[str, str]]:
-    return {stage: (names.zh, names.en) for stage, names in rules.scenes[scene].stages.items()}
 
 
 def context(prepared: Prepared) -> JudgeContext:
