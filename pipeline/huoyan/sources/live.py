@@ -35,7 +35,7 @@ SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "srt://", "u
 _FIRST_INDEX = 3_000_000
 # How far a stream's own clock may drift from ours within a connection before ours is taken.
 _DRIFT_S = 2.0
-_USER = re.compile(r"//[^/@\s]*@")
+_USER = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,17 @@ class LiveFrames:
             pace: play a file once, at its own speed, and end with it.
             waiting: frames that may wait to be looked at.
             now: the wall clock.
-            options: for FFmpeg, beside those for low delay.
+            options: for FFmpeg, beside RTSP over TCP.
         """
         self.address, self.source_id, self.sampling_s = address, source_id, sampling_s
         self.late = 0
         self.connections = 0
         self._patience, self._pace, self._now = patience, pace, now
-        self._options = {"rtsp_transport": "tcp", "fflags": "nobuffer", **(options or {})}
+        self._options = {"rtsp_transport": "tcp", **(options or {})}
         self._queue: queue.Queue[Frame | Skip | None] = queue.Queue(maxsize=max(1, waiting))
         self._stop = threading.Event()
         self._seen = time.monotonic()
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     @property
     def age_s(self) -> float:
@@ -161,10 +162,13 @@ class LiveFrames:
         # A file takes no options of protocols.
         options = self._options if is_live(self.address) else {}
         with av.open(self.address, timeout=deadlines, options=options, metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise ValueError("holds no pictures")
             stream = container.streams.video[0]
             stream.thread_count = 1
             started = time.monotonic()
-            clock = _Clock(self._now(), started)
+            # A burst may have run ahead of our clock before the cut: times never go back.
+            clock = _Clock(max(self._now(), self._latest + timedelta(milliseconds=1)), started)
             due = 0.0
             for packet in container.demux(stream):
                 if self._stop.is_set():
@@ -177,10 +181,11 @@ class LiveFrames:
                     if told + 1e-6 < due:
                         continue
                     due = (int(told / self.sampling_s + 1e-6) + 1) * self.sampling_s
-                    self._give(self._frame(clock.start + timedelta(seconds=told), decoding.upright(frame)))
+                    self._latest = clock.start + timedelta(seconds=told)
+                    self._give(self._frame(self._latest, decoding.upright(frame)))
 
     def _give(self, item: Frame | Skip | None) -> None:
-        while True:
+        while not self._stop.is_set():
             try:
                 self._queue.put_nowait(item)
                 return
