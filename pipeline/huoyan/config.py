@@ -185,7 +185,7 @@ class Trips(Strict):
 class Limits(Strict):
     """From when on what is seen of a vehicle counts against it. Below: nothing, or for a person to decide."""
 
-    plate: Share = 0.9
+    plate: Share = 0.7
     """Least confidence of a reading (of its least sure character) that M01 and M09 rest on."""
     weak: Share = 0.9
     """A character below this may be any other."""
@@ -207,7 +207,7 @@ class Limits(Strict):
     fastest_kmh: Annotated[float, Field(gt=0)] = 120
     clocks: Duration = "10s"
     """The clocks of two cameras may differ by so much."""
-    trip: Duration = "12h"
+    trip: Duration = "3h"
     """What was seen longer ago says nothing of where a load comes from."""
     exempt: frozenset[str] = frozenset({"car"})
     """Labels of vehicles that need no approval."""

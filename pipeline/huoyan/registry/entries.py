@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from shapely.geometry.base import BaseGeometry
@@ -135,6 +136,7 @@ class Vehicle:
         return frozenset(self.sites).union(*self.trips)
 
 
+@lru_cache(maxsize=16_384)
 def plate_key(text: str) -> str:
     """A plate as it is compared: full-width forms folded, no blanks, dots or hyphens, capitals."""
     folded = unicodedata.normalize("NFKC", text).upper()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -158,6 +159,17 @@ class Registry:
     def vehicle(self, plate: str) -> Vehicle | None:
         """The registered vehicle with this plate, however it is spaced or hyphenated."""
         return (self.vehicles or {}).get(plate_key(plate))
+
+    def vehicles_ending(self, tail: str) -> Sequence[Vehicle]:
+        """The registered vehicles whose plate key is a province and then `tail`."""
+        return self._by_tail.get(tail, ())
+
+    @cached_property
+    def _by_tail(self) -> dict[str, list[Vehicle]]:
+        found: dict[str, list[Vehicle]] = {}
+        for key, vehicle in (self.vehicles or {}).items():
+            found.setdefault(key[1:], []).append(vehicle)
+        return found
 
     @property
     def corridors(self) -> Mapping[str, Corridor]:

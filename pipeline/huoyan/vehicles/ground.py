@@ -74,6 +74,21 @@ def last_loaded(case: Case, site: str) -> str | None:
     return None
 
 
+def expected(case: Case) -> bool:
+    """Whether something speaks for it that this is the vehicle: it was on its way here, or the site or the road is
+    its own."""
+    vehicle, site = case.vehicle, case.context.site
+    if vehicle is None:
+        return False
+    if site is None:
+        on = [off is None for off in (metres_off(case, place) for _, place in case.places)]
+        return bool(vehicle.corridors) and bool(on) and all(on)
+    loads = [start for start, to in vehicle.trips if to == site]
+    if case.passage.direction == "enter" and loads:
+        return last_loaded(case, site) in loads
+    return site in vehicle.all_sites
+
+
 def speed_kmh(case: Case, place: Placement, seen: Sighting) -> float:
     """The least speed that takes it from an earlier sighting to this passage, errors and clocks in its favour."""
     if not isinstance(seen.place, Placement):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from huoyan.passage import Code, Passage, Reason, Verdict
-from huoyan.registry import Registry, Vehicle
-from huoyan.vehicles import near
+from huoyan.registry import Registry, Vehicle, plate_key
+from huoyan.vehicles import ground, near
 from huoyan.vehicles.case import Case
 from huoyan.vehicles.context import Context
-from huoyan.vehicles.reasons import RULES, TERMS, Answer, Unknown
+from huoyan.vehicles.reasons import RULES, Unknown, keeps_terms
 
 GRAVITY: tuple[Code, ...] = ("M11", "M09", "M01", "M02", "M06", "M10", "M04", "M05", "M03", "M08", "M07")
 """The gravest first: harm done and a false identity, no approval, danger on the road, then the terms of an approval."""
@@ -19,8 +19,8 @@ def judge(passage: Passage, registry: Registry, context: Context) -> Verdict:
     """Put every rule to a passage.
 
     A reading that is not registered and may be an approved vehicle's plate misread is never M01: it goes to review
-    with all readings. Then a reason that needs the register is listed only if it holds for whichever of the approved
-    vehicles it is: the vehicle is one of them, which breaks that rule, or one without approval.
+    with all readings. Reasons that need the register are listed then only where nothing but the province is in
+    doubt: no stranger's plate is so like that of an approved vehicle by chance.
 
     Args:
         passage: one vehicle through one view.
@@ -30,11 +30,13 @@ def judge(passage: Passage, registry: Registry, context: Context) -> Verdict:
     text = passage.plate.text
     vehicle = registry.vehicle(text) if text else None
     alike = _alike(passage, registry, context) if text and vehicle is None else []
-    answers = _answers(passage, registry, context, [vehicle] if vehicle else alike)
+    same = [v for v in alike if plate_key(v.plate)[1:] == plate_key(text)[1:]]
+    judged = vehicle or (same[0] if len(same) == len(alike) == 1 else None)
+    answers = [rule(Case(passage, judged, registry, context)) for rule in RULES]
     reasons = [answer for answer in answers if isinstance(answer, Reason)]
     if alike:
-        # What plate and vehicle have in common says nothing while the plate itself is in doubt.
-        reasons = [reason for reason in reasons if reason.code != "M09"]
+        # Whether plate and vehicle belong together is what the review asks.
+        reasons = [reason for reason in reasons if reason.code not in ("M01", "M09")]
     unknown = [answer.why for answer in answers if isinstance(answer, Unknown)]
     unknown += [f"{device}: {why}" for device, why in sorted(context.silent.items())]
     return Verdict(
@@ -49,39 +51,27 @@ def judge(passage: Passage, registry: Registry, context: Context) -> Verdict:
     )
 
 
-def _answers(
-    passage: Passage, registry: Registry, context: Context, vehicles: Sequence[Vehicle]
-) -> list[Answer]:
-    """What each rule says, whichever of some vehicles it is; of an unregistered one where there are none."""
-    cases = [Case(passage, vehicle, registry, context) for vehicle in vehicles or (None,)]
-    found: list[Answer] = []
-    for rule in RULES:
-        answers = [rule(case) for case in cases]
-        if all(isinstance(answer, Reason) for answer in answers):
-            found.append(answers[0])
-        else:
-            found.append(next((answer for answer in answers if isinstance(answer, Unknown)), None))
-    return found
-
-
 def _alike(passage: Passage, registry: Registry, context: Context) -> list[Vehicle]:
     """Approved vehicles that an unregistered reading may be.
 
-    A mistake that is possible but not likely counts only where the vehicle would have every right to be here now:
-    that a stranger's plate is near to one of those by chance is rare.
+    A mistake that is possible but not likely counts only where the vehicle keeps the terms of its approval or is
+    expected here, an unlikely one where both hold: by chance a stranger's plate is near to some vehicle, but seldom
+    to one of those.
     """
     if not registry.vehicles:
         return []
-    alike = near.likely(passage.plate, registry.vehicles, context.limits)
+    limits = context.limits
+    alike = near.likely(passage.plate, registry, limits)
     if alike:
         return alike
-    others = near.possible(passage.plate, registry.vehicles, context.limits)
-    return [vehicle for vehicle in others if _rightly(Case(passage, vehicle, registry, context))]
-
-
-def _rightly(case: Case) -> bool:
-    """Whether a vehicle keeps all the terms of its approval."""
-    return not any(isinstance(rule(case), Reason) for rule in TERMS)
+    cases = [Case(passage, v, registry, context) for v in near.possible(passage.plate, registry, limits)]
+    fitting = [
+        case.vehicle for case in cases if case.vehicle and (keeps_terms(case) or ground.expected(case))
+    ]
+    if fitting:
+        return fitting
+    cases = [Case(passage, v, registry, context) for v in near.remote(passage.plate, registry, limits)]
+    return [case.vehicle for case in cases if case.vehicle and ground.expected(case) and keeps_terms(case)]
 
 
 def _review(text: str, alike: Sequence[Vehicle]) -> str:

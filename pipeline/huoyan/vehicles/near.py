@@ -1,20 +1,20 @@
 """Readings that may be an approved vehicle's plate misread.
 
 Which mistakes are likely was measured: 2,400 rendered passages of six spoilt views each (small, blurred, dazzled,
-muddy, at night), read by plate-reader and voted. Of those told wrongly two in three were wrong in the province alone, most of
-the others in characters that look alike; the reader was seldom unsure of a wrong province.
+muddy, at night), read by plate-reader and voted. Of those told wrongly two in three were wrong in the province alone,
+most of the others in characters that look alike, one in ten in two characters. The reader was seldom unsure of a
+wrong province.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 from huoyan.config import Limits
 from huoyan.passage import PlateReading
-from huoyan.registry import Vehicle, plate_key
+from huoyan.registry import Registry, Vehicle, plate_key
 
-PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川贵云藏陕甘青宁新"
 SERIAL = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 ALIKE = "0D 8B 5S 2Z 0Q DQ CD 7Z 7T 1T 17 4A 68 6G NW KW HM JU VY XY EF"
 """Pairs of characters that small, blurred and dirty plates make alike."""
@@ -33,30 +33,51 @@ def _likenesses() -> dict[str, str]:
 LIKE: Mapping[str, str] = _likenesses()
 
 
-def likely(reading: PlateReading, vehicles: Mapping[str, Vehicle], limits: Limits) -> list[Vehicle]:
+def likely(reading: PlateReading, registry: Registry, limits: Limits) -> list[Vehicle]:
     """Approved vehicles whose plate one likely mistake would turn into this reading, by plate.
 
     Likely are: another province; a character for one that looks like it; any for one that the reader was not sure
     of (two of them where it was not sure of two); one lost or doubled. A vehicle whose plate surely has another
     colour is none of them.
-
-    Args:
-        reading: what was read.
-        vehicles: by plate key.
-        limits: from when on a character and a colour are sure.
     """
     text = plate_key(reading.text)
-    return _among(_likely(text, _weak(reading, text, limits)), text, reading, vehicles, limits)
+    weak = _weak(reading, text, limits)
+    inner = [slot - 1 for slot in weak if slot]
+    head, tail = text[:1], text[1:]
+    changed = set(_changed(tail, [(slot, _like(tail, slot, inner)) for slot in range(len(tail))]))
+    for first, second in combinations(inner, 2):
+        for once in _changed(tail, [(first, SERIAL)]):
+            changed.update(_changed(once, [(second, SERIAL)]))
+    changed.update(_longer_and_shorter(tail))
+    found = [*registry.vehicles_ending(tail)]
+    found += [
+        v for t in changed for v in registry.vehicles_ending(t) if 0 in weak or plate_key(v.plate)[0] == head
+    ]
+    return _of(found, reading, limits)
 
 
-def possible(reading: PlateReading, vehicles: Mapping[str, Vehicle], limits: Limits) -> list[Vehicle]:
-    """Approved vehicles that any one wrong character, or two likely ones, would turn into this reading, by plate.
+def possible(reading: PlateReading, registry: Registry, limits: Limits) -> list[Vehicle]:
+    """Approved vehicles that differ from a reading in one character, or in two that look alike, by plate; the
+    province may be another as well.
 
     Not likely enough to hold anything by itself: by chance many a plate is so near to some vehicle of a large
     register.
     """
-    text = plate_key(reading.text)
-    return _among(_possible(text), text, reading, vehicles, limits)
+    tail = plate_key(reading.text)[1:]
+    changed = set(_changed(tail, [(slot, SERIAL) for slot in range(len(tail))]))
+    for once, rest in _one_alike(tail):
+        changed.update(_changed(once, [(slot, LIKE.get(tail[slot], "")) for slot in rest]))
+    return _of((v for t in changed for v in registry.vehicles_ending(t)), reading, limits)
+
+
+def remote(reading: PlateReading, registry: Registry, limits: Limits) -> list[Vehicle]:
+    """Approved vehicles that differ in one character that looks alike and in any other one, by plate; the province
+    may be another as well. Nearly every plate is so near to some vehicle."""
+    tail = plate_key(reading.text)[1:]
+    changed: set[str] = set()
+    for once, rest in _one_alike(tail):
+        changed.update(_changed(once, [(slot, SERIAL) for slot in rest]))
+    return _of((v for t in changed for v in registry.vehicles_ending(t)), reading, limits)
 
 
 def colours_differ(reading: PlateReading, vehicle: Vehicle, limits: Limits) -> bool:
@@ -69,15 +90,10 @@ def colours_differ(reading: PlateReading, vehicle: Vehicle, limits: Limits) -> b
     return reading.colour != vehicle.colour and not both_energy
 
 
-def _among(
-    texts: Iterator[str],
-    text: str,
-    reading: PlateReading,
-    vehicles: Mapping[str, Vehicle],
-    limits: Limits,
-) -> list[Vehicle]:
-    found = {key: vehicles[key] for key in texts if key in vehicles and key != text}
-    return [found[key] for key in sorted(found) if not colours_differ(reading, found[key], limits)]
+def _of(vehicles: Iterable[Vehicle], reading: PlateReading, limits: Limits) -> list[Vehicle]:
+    """Each once, by plate, without those of surely another colour."""
+    found = {vehicle.plate: vehicle for vehicle in vehicles}
+    return [found[plate] for plate in sorted(found) if not colours_differ(reading, found[plate], limits)]
 
 
 def _weak(reading: PlateReading, text: str, limits: Limits) -> list[int]:
@@ -88,33 +104,27 @@ def _weak(reading: PlateReading, text: str, limits: Limits) -> list[int]:
     return sorted(sorted(doubtful, key=lambda slot: reading.characters[slot])[:WEAK_SLOTS])
 
 
-def _likely(text: str, weak: list[int]) -> Iterator[str]:
-    for slot in range(len(text)):
-        yield from _changed(text, slot, _any(slot) if slot in weak else _like(text, slot))
-    for first, second in combinations(weak, 2):
-        for once in _changed(text, first, _any(first)):
-            yield from _changed(once, second, _any(second))
-    for slot in range(len(text) + 1):
-        yield text[:slot] + text[slot + 1 :]
-        yield from (f"{text[:slot]}{other}{text[slot:]}" for other in _any(slot))
+def _like(tail: str, slot: int, weak: list[int]) -> str:
+    return SERIAL if slot in weak else LIKE.get(tail[slot], "")
 
 
-def _possible(text: str) -> Iterator[str]:
-    for slot in range(len(text)):
-        yield from _changed(text, slot, _any(slot))
-    for first, second in combinations(range(len(text)), 2):
-        for once in _changed(text, first, _like(text, first)):
-            yield from _changed(once, second, _like(text, second))
+def _changed(tail: str, others: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """The text with one slot changed to each of its others."""
+    for slot, characters in others:
+        before, after = tail[:slot], tail[slot + 1 :]
+        yield from (f"{before}{character}{after}" for character in characters)
 
 
-def _changed(text: str, slot: int, others: str) -> Iterator[str]:
-    head, tail = text[:slot], text[slot + 1 :]
-    return (f"{head}{other}{tail}" for other in others)
+def _one_alike(tail: str) -> Iterator[tuple[str, list[int]]]:
+    """The text with one character replaced by one that looks like it, and the other slots."""
+    for slot, character in enumerate(tail):
+        rest = [other for other in range(len(tail)) if other != slot]
+        for once in _changed(tail, [(slot, LIKE.get(character, ""))]):
+            yield once, rest
 
 
-def _any(slot: int) -> str:
-    return PROVINCES if slot == 0 else SERIAL
-
-
-def _like(text: str, slot: int) -> str:
-    return PROVINCES if slot == 0 else LIKE.get(text[slot], "")
+def _longer_and_shorter(tail: str) -> Iterator[str]:
+    """The text with one character more or less."""
+    for slot in range(len(tail) + 1):
+        yield from (f"{tail[:slot]}{character}{tail[slot:]}" for character in SERIAL)
+    yield from (tail[:slot] + tail[slot + 1 :] for slot in range(len(tail)))

@@ -239,6 +239,11 @@ TERMS: tuple[Rule, ...] = (permit_not_valid, outside_hours, wrong_site, off_corr
 """Those that ask whether an approved vehicle may be here now."""
 
 
+def keeps_terms(case: Case) -> bool:
+    """Whether nothing says that an approved vehicle may not be here now."""
+    return not any(isinstance(rule(case), Reason) for rule in TERMS)
+
+
 def permit_days(vehicle: Vehicle, registry: Registry) -> tuple[date | None, date | None]:
     """First and last local day of a vehicle: its own and those of its permit, where the register holds it."""
     permit = registry.permit(vehicle.permit) if vehicle.permit else None
