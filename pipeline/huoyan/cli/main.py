@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from huoyan import __version__
-from huoyan.cli import calibrate, county, evaluate, models, passages, queue, scan
+from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan
 from huoyan.errors import HuoyanError
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("passages")(passages.passages)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(queue.app, name="queue")
+app.add_typer(gate.app, name="gate")
 
 
 def main() -> None:

@@ -65,14 +65,13 @@ CREATE TABLE IF NOT EXISTS events (
     site TEXT,
     direction TEXT NOT NULL,
     revision INTEGER NOT NULL,
-    flagged INTEGER NOT NULL,
     told INTEGER NOT NULL DEFAULT 0,
     ended INTEGER NOT NULL,
     document TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS events_by_time ON events (gate_id, time_ms);
 CREATE INDEX IF NOT EXISTS events_by_plate ON events (plate, time_ms);
-CREATE INDEX IF NOT EXISTS events_untold ON events (told) WHERE flagged AND told < revision;
+CREATE INDEX IF NOT EXISTS events_untold ON events (time_ms) WHERE told < revision;
 CREATE TABLE IF NOT EXISTS clocks (
     device_id TEXT NOT NULL, received_ms INTEGER NOT NULL, offset_ms INTEGER NOT NULL
 );
@@ -102,6 +101,17 @@ class Kept:
     event: GateEvent | None
     passages: tuple[Passage, ...]
     messages: tuple[Waiting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """An event to be handed on."""
+
+    event: GateEvent
+    revision: int
+    ended: bool
+    """Its vehicle has left the view of all cameras."""
+    site: str | None
 
 
 class Book:
@@ -274,7 +284,7 @@ class Book:
     def begin_event(self, event_id: str, gate_id: str, time: datetime, site: str | None) -> None:
         """A new event that has no decision yet."""
         self._execute(
-            "INSERT INTO events VALUES (?, ?, ?, '', ?, 'unknown', 0, 0, 0, 0, '') ON CONFLICT DO NOTHING",
+            "INSERT INTO events VALUES (?, ?, ?, '', ?, 'unknown', 0, 0, 0, '') ON CONFLICT DO NOTHING",
             (event_id, gate_id, to_ms(time), site),
         )
 
@@ -307,11 +317,11 @@ class Book:
         found = self._rows("SELECT event_id FROM events WHERE gate_id = ? AND revision = 0", (gate_id,))
         return [row["event_id"] for row in found]
 
-    def write_event(self, event: GateEvent, site: str | None, *, flagged: bool, revision: int) -> None:
+    def write_event(self, event: GateEvent, site: str | None, revision: int) -> None:
         """Write down an event as it stands, within the caller's transaction."""
         ended = all(passage.ended for passage in event.passages)
         self._execute(
-            "UPDATE events SET time_ms = ?, plate = ?, site = ?, direction = ?, revision = ?, flagged = ?,"
+            "UPDATE events SET time_ms = ?, plate = ?, site = ?, direction = ?, revision = ?,"
             " ended = ?, document = ? WHERE event_id = ?",
             (
                 to_ms(event.time),
@@ -319,7 +329,6 @@ class Book:
                 site,
                 event.direction,
                 revision,
-                flagged,
                 ended,
                 codec.event_text(event),
                 event.event_id,
@@ -327,12 +336,12 @@ class Book:
         )
 
     # ------------------------------------------------------------------------------------------------ telling
-    def untold(self) -> list[tuple[GateEvent, int, bool]]:
-        """Flagged events whose latest revision was not handed on: event, revision, whether it has left."""
+    def untold(self) -> list[Untold]:
+        """Events whose latest revision was not handed on, by time."""
         found = self._rows(
-            "SELECT document, revision, ended FROM events WHERE flagged AND told < revision ORDER BY time_ms"
+            "SELECT document, revision, ended, site FROM events WHERE told < revision ORDER BY time_ms, event_id"
         )
-        return [(codec.event(r["document"]), r["revision"], bool(r["ended"])) for r in found]
+        return [Untold(codec.event(r["document"]), r["revision"], bool(r["ended"]), r["site"]) for r in found]
 
     def mark_told(self, event_id: str, revision: int) -> None:
         with self.transaction():

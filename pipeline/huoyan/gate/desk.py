@@ -23,8 +23,6 @@ from huoyan.vehicles import Context, Sighting, judge
 VISIT = timedelta(hours=12)
 """Within this time a vehicle that came in goes out again: its two weighings are one visit's."""
 REMEMBERED = timedelta(days=1)
-WAIT = 0.6
-"""Share of `decide_within` that an uncertain first decision waits for a better look."""
 LOADING_SITES = ("storage_yard",)
 """Zones that vehicles come to empty and leave loaded."""
 _GATE_ERROR_M = 15.0
@@ -50,8 +48,9 @@ class Desk:
         zone: of the county.
         limits: of the rules.
         now: the wall clock; of a replay, the latest time in the book.
-        earlier: sightings of a plate elsewhere (roads), from a time on.
+        earlier: sightings of a plate elsewhere (roads) before a time, and within so many seconds before it.
         silent: device -> why it says nothing; whoever reads a device keeps it.
+        patience: share of `decide_within` that an uncertain first decision waits for a better look.
     """
 
     book: Book
@@ -60,8 +59,9 @@ class Desk:
     zone: ZoneInfo
     limits: Limits = field(default_factory=Limits)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    earlier: Callable[[str, datetime], Sequence[Sighting]] = lambda plate, since: ()
+    earlier: Callable[[str, datetime, float], Sequence[Sighting]] = lambda plate, before, within_s: ()
     silent: dict[str, str] = field(default_factory=dict)
+    patience: float = 0.6
     _since: dict[str, float] = field(default_factory=dict)
     _head: Head | None = None
 
@@ -111,8 +111,7 @@ class Desk:
         before = kept.event
         news = before is None or _told(before) != _told(event)
         revision = kept.revision + news
-        flagged = decision.is_flagged(event.verdict, event.outcome)
-        self.book.write_event(event, gate.site, flagged=flagged, revision=revision)
+        self.book.write_event(event, gate.site, revision)
         if not news:
             return set()
         facts = entry(event, self.zone, amends=kept.revision or None)
@@ -124,7 +123,7 @@ class Desk:
 
     def _complete(self, gate: Gate, kept: Kept, since: float) -> bool:
         """Whether everybody who may know better has spoken, or the time for that is over."""
-        if clock.monotonic() - since >= WAIT * seconds(gate.decide_within) or not kept.passages:
+        if clock.monotonic() - since >= self.patience * seconds(gate.decide_within) or not kept.passages:
             return True
         spoken = {p.source_id for p in kept.passages} | {m.message.device_id for m in kept.messages}
         expected = {c.id for c in gate.cameras} | {s.device for s in gate.smart}
@@ -133,7 +132,7 @@ class Desk:
     def wait_s(self) -> float:
         """Seconds until `work` has to be called again, whatever comes."""
         shortest = min((seconds(gate.decide_within) for gate in self.gates), default=1.0)
-        return WAIT * shortest / 6 if self._since else 1.0
+        return shortest / 10 if self._since else 1.0
 
     # --------------------------------------------------------------------------------------------- one event
     def _event(self, gate: Gate, kept: Kept, doubts: Sequence[str]) -> GateEvent:
@@ -296,7 +295,7 @@ class Desk:
             for e in self.book.of_plate(plate, since, passage.time)
             if e.event_id != event_id and e.passages
         ]
-        return [*seen, *self.earlier(plate, since)]
+        return [*seen, *self.earlier(plate, passage.time, REMEMBERED.total_seconds())]
 
 
 def entry(event: GateEvent, zone: ZoneInfo, amends: int | None = None) -> dict[str, object]:

@@ -38,6 +38,7 @@ class Intake:
         zone: of clocks that tell no offset.
         woken: called after each new message.
         now: the clock that stamps them.
+        measure: messages come at once, so they tell how their devices' clocks go; not in a replay.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Intake:
         *,
         woken: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        measure: bool = True,
     ) -> None:
         self.book, self.zone, self.now = book, zone, now
+        self._measure = measure
         self._woken = woken
         self._gates: dict[str, dict[str, str]] = {"weighing": {}, "washing": {}, "smart": {}}
         self._directions: dict[str, Mapping[str, Direction]] = {}
@@ -92,7 +95,9 @@ class Intake:
                 f"expected {gate!r}, the gate of {message.device_id}, got {message.gate_id!r}",
                 subject="gate_id",
             )
-        return self._write(replace(message, gate_id=gate), measure)
+        return self._write(
+            replace(message, gate_id=gate), measure and (self._measure or received is not None)
+        )
 
     def take_push(
         self, raw: bytes, *, received: datetime | None = None, measure: bool = True
@@ -109,7 +114,8 @@ class Intake:
         found = []
         for one, gate in zip(pushed, gates, strict=True):
             pictures = tuple(self._picture(data, when) for data in one.pictures)
-            found.append(self._write(replace(one.passage, gate_id=gate, pictures=pictures), measure))
+            message = replace(one.passage, gate_id=gate, pictures=pictures)
+            found.append(self._write(message, measure and (self._measure or received is not None)))
         return found
 
     def refuse(self, sender: str, error: BadMessage) -> None:
