@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from huoyan import __version__
-from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan
+from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan, vehicles
 from huoyan.errors import HuoyanError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(queue.app, name="queue")
 app.add_typer(gate.app, name="gate")
+app.add_typer(vehicles.app, name="vehicles")
 
 
 def main() -> None:
