@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS messages (
     device_id TEXT NOT NULL,
     time_ms INTEGER NOT NULL,
     received_ms INTEGER NOT NULL,
+    prompt INTEGER NOT NULL,
     body TEXT NOT NULL,
     event_id TEXT
 );
@@ -88,6 +89,8 @@ class Waiting:
 
     seq: int
     message: Message
+    prompt: bool = True
+    """It came at once: the way from device to us tells how the device's clock goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +154,12 @@ class Book:
             return self.connection.execute(statement, values)
 
     # ------------------------------------------------------------------------------------------- taking in
-    def take_message(self, message: Message, *, measure: bool = True) -> Taken:
+    def take_message(self, message: Message, *, prompt: bool = True) -> Taken:
         """Write a message down, once: by sender and id within a day, and by what it says.
 
         Args:
             message: with its gate.
-            measure: the way from device to us was short, so it tells how the device's clock goes.
+            prompt: it came at once, so it tells how the device's clock goes.
 
         Raises:
             StorageError: it could not be written; the sender must keep it.
@@ -174,8 +177,8 @@ class Book:
             if known:
                 return "repeated"
             self._execute(
-                "INSERT INTO messages (key, digest, kind, gate_id, device_id, time_ms, received_ms, body)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO messages (key, digest, kind, gate_id, device_id, time_ms, received_ms,"
+                " prompt, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key,
                     digest,
@@ -184,10 +187,11 @@ class Book:
                     message.device_id,
                     to_ms(message.time),
                     received,
+                    prompt,
                     text,
                 ),
             )
-            if measure:
+            if prompt:
                 offset = received - to_ms(message.time)
                 self._execute("INSERT INTO clocks VALUES (?, ?, ?)", (message.device_id, received, offset))
         return "new"
@@ -241,11 +245,11 @@ class Book:
     def waiting(self, gate_id: str, kind: str) -> list[Waiting]:
         """Messages that belong to no event yet, by their devices' time."""
         found = self._rows(
-            "SELECT seq, kind, body FROM messages WHERE gate_id = ? AND kind = ? AND event_id IS NULL"
+            "SELECT seq, kind, prompt, body FROM messages WHERE gate_id = ? AND kind = ? AND event_id IS NULL"
             " AND body <> '' ORDER BY time_ms, seq",
             (gate_id, kind),
         )
-        return [Waiting(row["seq"], codec.message(row["kind"], row["body"])) for row in found]
+        return [_waiting(row) for row in found]
 
     def offsets(self, device_id: str, count: int) -> list[int]:
         """Milliseconds from a device's time to ours, of its latest messages."""
@@ -348,18 +352,23 @@ class Book:
             self._execute("UPDATE events SET told = ? WHERE event_id = ?", (revision, event_id))
 
     # ---------------------------------------------------------------------------------------------- hygiene
-    def forget(self, seqs: Iterable[int]) -> None:
-        """Empty messages that are of no use any more; that they came is still known, so they count once."""
-        with self.transaction():
-            for seq in seqs:
-                self._execute("UPDATE messages SET body = '' WHERE seq = ?", (seq,))
+    def forget(self, seq: int) -> None:
+        """Empty a message that is nobody's business; that it came is still known, so it counts once."""
+        self._execute("UPDATE messages SET body = '' WHERE seq = ?", (seq,))
 
-    def prune(self, before: datetime) -> None:
-        """Remove messages and clock samples that are older, and passages of events that are."""
-        limit = to_ms(before)
+    def prune(self, messages: datetime, events: datetime, entries: datetime) -> None:
+        """Remove what is older: messages, events with their passages, log entries (what is left still verifies).
+
+        Raises:
+            StorageError: the database cannot be written.
+        """
+        limit = to_ms(events)
         with self.transaction():
-            self._execute("DELETE FROM messages WHERE received_ms < ?", (limit,))
-            self._execute("DELETE FROM clocks WHERE received_ms < ?", (limit,))
+            for table in ("messages", "clocks"):
+                self._execute(f"DELETE FROM {table} WHERE received_ms < ?", (to_ms(messages),))
+            for table in ("passages", "events"):
+                self._execute(f"DELETE FROM {table} WHERE time_ms < ?", (limit,))
+            log.shorten(self.connection, to_ms(entries))
 
     def counts(self) -> dict[str, int]:
         """How much of each is in the book."""
@@ -371,7 +380,7 @@ class Book:
             "SELECT body FROM passages WHERE event_id = ? ORDER BY time_ms, passage_id", (row["event_id"],)
         )
         messages = self._rows(
-            "SELECT seq, kind, body FROM messages WHERE event_id = ? AND body <> '' ORDER BY time_ms, seq",
+            "SELECT seq, kind, prompt, body FROM messages WHERE event_id = ? AND body <> '' ORDER BY time_ms, seq",
             (row["event_id"],),
         )
         return Kept(
@@ -381,7 +390,7 @@ class Book:
             row["revision"],
             codec.event(row["document"]) if row["document"] else None,
             tuple(codec.passage(p["body"]) for p in passages),
-            tuple(Waiting(m["seq"], codec.message(m["kind"], m["body"])) for m in messages),
+            tuple(_waiting(message) for message in messages),
         )
 
 
@@ -422,6 +431,10 @@ def open_book(folder: Path, *, read_only: bool = False) -> Book:
         connection.close()
         raise
     return Book(connection, folder)
+
+
+def _waiting(row: sqlite3.Row) -> Waiting:
+    return Waiting(row["seq"], codec.message(row["kind"], row["body"]), bool(row["prompt"]))
 
 
 def _content(message: Message) -> str:

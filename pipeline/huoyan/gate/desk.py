@@ -63,6 +63,8 @@ class Desk:
     silent: dict[str, str] = field(default_factory=dict)
     patience: float = 0.6
     _since: dict[str, float] = field(default_factory=dict)
+    """Event that waits for its first decision -> when we were told of it (monotonic seconds)."""
+    _told_at: dict[str, float] = field(default_factory=dict)
     _head: Head | None = None
 
     def take_passage(self, passage: Passage) -> bool:
@@ -74,8 +76,9 @@ class Desk:
         """
         if passage.label in self.limits.exempt:
             return False
-        gate = next(g for g in self.gates if any(c.id == passage.source_id for c in g.cameras))
-        return self.book.take_passage(gate.id, passage) == "new"
+        gates = {camera.id: gate.id for gate in self.gates for camera in gate.cameras}
+        self._told_at.setdefault(passage.passage_id, clock.monotonic())
+        return self.book.take_passage(gates[passage.source_id], passage) == "new"
 
     def work(self) -> list[Decided]:
         """Join and decide whatever waits; returns the new log entries.
@@ -87,16 +90,21 @@ class Desk:
         for gate in self.gates:
             begun = len(decided)
             with self.book.transaction():
-                found = gathering.gather(self.book, gate, self.now(), self.limits.plate)
+                found = gathering.gather(self.book, gate, self.now(), self.limits.plate, self._registered)
                 due = {one for one in self.book.undecided(gate.id)} | found.changed
                 due |= {one for one in found.doubts if self._unaware(one, found.doubts[one])}
                 while due:
                     kept = self.book.event(due.pop())
                     if kept is not None:
                         due |= self._decide(gate, kept, found.doubts.get(kept.event_id, []), decided)
+            for picture in found.pictures:
+                (self.book.folder / picture).unlink(missing_ok=True)
             if len(decided) > begun and self._head is not None:
                 log.write_head(self.book.folder, self._head)
         return decided
+
+    def _registered(self, plate: str) -> bool:
+        return bool(plate) and self.registry().vehicle(plate) is not None
 
     def _unaware(self, event_id: str, doubts: Sequence[str]) -> bool:
         kept = self.book.event(event_id)
@@ -104,9 +112,11 @@ class Desk:
 
     def _decide(self, gate: Gate, kept: Kept, doubts: Sequence[str], decided: list[Decided]) -> set[str]:
         """Decide an event and write it down if that tells anything new; returns events that depend on it."""
-        since = self._since.setdefault(kept.event_id, clock.monotonic())
+        told = [self._told_at.pop(p.passage_id) for p in kept.passages if p.passage_id in self._told_at]
+        since = min([*told, self._since.get(kept.event_id, clock.monotonic())])
         event = self._event(gate, kept, doubts)
         if kept.revision == 0 and event.outcome == "review" and not self._complete(gate, kept, since):
+            self._since[kept.event_id] = since
             return set()
         before = kept.event
         news = before is None or _told(before) != _told(event)

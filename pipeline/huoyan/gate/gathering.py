@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from huoyan.config_gate import Gate, GateCamera
 from huoyan.config_types import seconds
-from huoyan.gate import assembly, clocks, joining
+from huoyan.gate import assembly, clocks, decision, joining
 from huoyan.gate.book import Book, Kept, Waiting
 from huoyan.gate.clocks import Skew
 from huoyan.gate.codec import Message
@@ -35,9 +35,11 @@ class Gathered:
     changed: set[str] = field(default_factory=set)
     doubts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """Event -> sentences."""
+    pictures: list[str] = field(default_factory=list)
+    """Of vehicles that are nobody's business: to be removed."""
 
 
-def gather(book: Book, gate: Gate, now: datetime, sure: float) -> Gathered:
+def gather(book: Book, gate: Gate, now: datetime, sure: float, registered: Callable[[str], bool]) -> Gathered:
     """Put everything that waits for a gate into its events, within the caller's transaction.
 
     Args:
@@ -45,12 +47,13 @@ def gather(book: Book, gate: Gate, now: datetime, sure: float) -> Gathered:
         gate: its cameras and devices.
         now: by which messages count as missing.
         sure: confidence from which two different plates are two vehicles.
+        registered: whether a plate is.
     """
     found = Gathered()
     for passage in book.fresh_passages(gate.id):
         _passage(book, gate, passage, sure, found)
     for waiting in _open(book, gate, "smart", now):
-        _smart(book, gate, waiting, now, sure, found)
+        _smart(book, gate, waiting, now, sure, registered, found)
     _weighings(book, gate, now, sure, found)
     _washings(book, gate, now, sure, found)
     return found
@@ -110,7 +113,15 @@ def _drove_by(gate: Gate, passage: Passage) -> bool:
     return watches and passage.ended and passage.crossed is None and passage.dwell_s < STOOD_S
 
 
-def _smart(book: Book, gate: Gate, waiting: Waiting, now: datetime, sure: float, found: Gathered) -> None:
+def _smart(
+    book: Book,
+    gate: Gate,
+    waiting: Waiting,
+    now: datetime,
+    sure: float,
+    registered: Callable[[str], bool],
+    found: Gathered,
+) -> None:
     message = waiting.message
     assert isinstance(message, SmartPassage)
     within = next((seconds(s.within) for s in gate.smart if s.device == message.device_id), 10.0)
@@ -124,6 +135,11 @@ def _smart(book: Book, gate: Gate, waiting: Waiting, now: datetime, sure: float,
     event = joining.nearest(item, [as_item(kept, sure) for kept in others], within, SURE_S)
     if event is None:
         if (now - time).total_seconds() <= within + GRACE_S:
+            return
+        if not decision.is_truck(message) and not registered(message.plate.text):
+            # A car, most likely: nothing of it is kept.
+            book.forget(waiting.seq)
+            found.pictures += message.pictures
             return
         event = event_id(gate, f"smart {message.device_id} {message.message_id}")
         book.begin_event(event, gate.id, time, gate.site)
@@ -167,7 +183,10 @@ def _weighings(book: Book, gate: Gate, now: datetime, sure: float, found: Gather
         )
     for key in match.alone:
         last = items[key][-1]
-        if _of(Weighing, last).kg >= LORRY_KG:
+        if _of(Weighing, last).kg < LORRY_KG:
+            for one in items[key]:
+                book.forget(one.seq)
+        else:
             event = event_id(gate, f"weighing {last.message.device_id} {last.message.message_id}")
             book.begin_event(event, gate.id, skew.ours(last.message.time), gate.site)
             for one in items[key]:
@@ -200,6 +219,8 @@ def _washings(book: Book, gate: Gate, now: datetime, sure: float, found: Gathere
         found.doubts[event].append(
             f"wash: {len(keys)} washing(s) near it could be another vehicle's, none is taken for its own"
         )
+    for key in match.alone:
+        book.forget(int(key))
 
 
 def needs_wash(gate: Gate, direction: str) -> bool:
@@ -236,7 +257,19 @@ def _again(readings: Sequence[Item], events: Sequence[Item], reach: Reach) -> di
 
 
 def _open(book: Book, gate: Gate, kind: str, now: datetime) -> list[Waiting]:
-    return [one for one in book.waiting(gate.id, kind) if one.message.received > now - OPEN]
+    """Messages that may find their vehicle. One that seems far off waits until its device's clock is known."""
+    found = [one for one in book.waiting(gate.id, kind) if one.message.received > now - OPEN]
+    tolerance = seconds(gate.skew)
+    known = {one.message.device_id: skew_of(book, gate, one.message.device_id) for one in found}
+
+    def off_s(one: Waiting) -> float:
+        return abs((one.message.received - one.message.time).total_seconds())
+
+    return [
+        one
+        for one in found
+        if not one.prompt or known[one.message.device_id].samples >= clocks.FEWEST or off_s(one) <= tolerance
+    ]
 
 
 def _near(book: Book, gate: Gate, time: datetime, within_s: float) -> list[Kept]:

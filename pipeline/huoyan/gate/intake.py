@@ -38,7 +38,7 @@ class Intake:
         zone: of clocks that tell no offset.
         woken: called after each new message.
         now: the clock that stamps them.
-        measure: messages come at once, so they tell how their devices' clocks go; not in a replay.
+        replay: messages are of the time that they tell, whenever they come.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Intake:
         *,
         woken: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        measure: bool = True,
+        replay: bool = False,
     ) -> None:
         self.book, self.zone, self.now = book, zone, now
-        self._measure = measure
+        self._replay = replay
         self._woken = woken
         self._gates: dict[str, dict[str, str]] = {"weighing": {}, "washing": {}, "smart": {}}
         self._directions: dict[str, Mapping[str, Direction]] = {}
@@ -73,7 +73,7 @@ class Intake:
         *,
         gate_id: str | None = None,
         received: datetime | None = None,
-        measure: bool = True,
+        prompt: bool = True,
     ) -> Receipt:
         """Take a weighing or a washing in; when this returns it is on the disk.
 
@@ -82,7 +82,7 @@ class Intake:
             raw: the body.
             gate_id: by the topic, if it tells.
             received: when it came; default now.
-            measure: it came at once, so it tells how the device's clock goes.
+            prompt: it came at once, so it tells how the device's clock goes.
 
         Raises:
             BadMessage: it cannot be used.
@@ -95,12 +95,10 @@ class Intake:
                 f"expected {gate!r}, the gate of {message.device_id}, got {message.gate_id!r}",
                 subject="gate_id",
             )
-        return self._write(
-            replace(message, gate_id=gate), measure and (self._measure or received is not None)
-        )
+        return self._write(replace(message, gate_id=gate), received is not None, prompt)
 
     def take_push(
-        self, raw: bytes, *, received: datetime | None = None, measure: bool = True
+        self, raw: bytes, *, received: datetime | None = None, prompt: bool = True
     ) -> list[Receipt]:
         """Take the passages of a smart camera's push in, pictures first.
 
@@ -115,7 +113,7 @@ class Intake:
         for one, gate in zip(pushed, gates, strict=True):
             pictures = tuple(self._picture(data, when) for data in one.pictures)
             message = replace(one.passage, gate_id=gate, pictures=pictures)
-            found.append(self._write(message, measure and (self._measure or received is not None)))
+            found.append(self._write(message, received is not None, prompt))
         return found
 
     def refuse(self, sender: str, error: BadMessage) -> None:
@@ -133,8 +131,10 @@ class Intake:
             )
         return known[device]
 
-    def _write(self, message: Message, measure: bool) -> Receipt:
-        taken = self.book.take_message(message, measure=measure)
+    def _write(self, message: Message, stamped: bool, prompt: bool) -> Receipt:
+        if self._replay and not stamped:
+            message, prompt = replace(message, received=message.time), False
+        taken = self.book.take_message(message, prompt=prompt)
         if taken == "new":
             self._woken()
         return Receipt(message.message_id, taken)

@@ -1,8 +1,9 @@
 """The gate's log: append-only, each entry chained to the one before by SHA-256.
 
 An entry is canonical JSON that holds the hash of the entry before it; its own hash is that of this text. The database
-refuses to change or remove a row. A small file beside it, `gate.head`, tells the last entry: so an end that was cut
-off shows too, which a chain alone cannot tell.
+refuses to change or remove a row. What retention lets go goes from the beginning, and the last hash that went is kept.
+A small file beside it, `gate.head`, tells the last entry: so an end that was cut off shows too, which a chain alone
+cannot tell.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ CREATE TABLE IF NOT EXISTS log (
 CREATE INDEX IF NOT EXISTS log_by_time ON log (time_ms);
 CREATE TRIGGER IF NOT EXISTS log_is_never_changed BEFORE UPDATE ON log
     BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TABLE IF NOT EXISTS log_base (seq INTEGER NOT NULL, hash TEXT NOT NULL);
 CREATE TRIGGER IF NOT EXISTS log_is_never_shortened BEFORE DELETE ON log
+    WHEN OLD.seq > coalesce((SELECT max(seq) FROM log_base), 0)
     BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 """
 
@@ -71,7 +74,33 @@ def append(
 def head(connection: sqlite3.Connection) -> Head:
     """The last entry; before the first, 0 and zeros."""
     found = rows(connection, "SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1")
+    return Head(found[0]["seq"], found[0]["hash"]) if found else base(connection)
+
+
+def base(connection: sqlite3.Connection) -> Head:
+    """The last entry that retention has removed; 0 and zeros where there is none."""
+    found = rows(connection, "SELECT seq, hash FROM log_base ORDER BY seq DESC LIMIT 1")
     return Head(found[0]["seq"], found[0]["hash"]) if found else Head(0, GENESIS)
+
+
+def shorten(connection: sqlite3.Connection, before_ms: int) -> int:
+    """Remove the entries before the first that is not older, within the caller's transaction; how many.
+
+    Raises:
+        StorageError: the database is locked, full or damaged.
+    """
+    kept = "SELECT min(seq) FROM log WHERE time_ms >= ?"
+    last = rows(
+        connection,
+        f"SELECT seq, hash FROM log WHERE seq < coalesce(({kept}), 1 + (SELECT max(seq) FROM log))"
+        " ORDER BY seq DESC LIMIT 1",
+        (before_ms,),
+    )
+    if not last:
+        return 0
+    with mapped(connection):
+        connection.execute("INSERT INTO log_base VALUES (?, ?)", (last[0]["seq"], last[0]["hash"]))
+        return connection.execute("DELETE FROM log WHERE seq <= ?", (last[0]["seq"],)).rowcount
 
 
 def entries(
@@ -96,7 +125,8 @@ def verify(connection: sqlite3.Connection, folder: Path) -> tuple[int, list[str]
         StorageError: the database cannot be read.
     """
     problems: list[str] = []
-    previous, expected, hashes = GENESIS, 1, dict[int, str]()
+    start = base(connection)
+    previous, expected, hashes = start.hash, start.seq + 1, dict[int, str]()
     for row in rows(connection, "SELECT * FROM log ORDER BY seq"):
         seq, entry = row["seq"], row["entry"]
         if seq != expected:

@@ -136,8 +136,8 @@ class Subscriber:
 
     def _take(self, message: MQTTMessage) -> None:
         gate, kind = self._meant(message.topic)
-        fresh = time.monotonic() - self._since >= FRESH_S and not message.retain
-        self.intake.take(kind, bytes(message.payload), gate_id=gate, measure=fresh)
+        prompt = time.monotonic() - self._since >= FRESH_S and not message.retain
+        self.intake.take(kind, bytes(message.payload), gate_id=gate, prompt=prompt)
 
     def _meant(self, topic: str) -> tuple[str, messages.Kind]:
         """Gate and kind that a topic names."""

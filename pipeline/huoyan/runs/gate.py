@@ -29,6 +29,7 @@ from huoyan.incidents import database, open_store
 from huoyan.passage import Passage
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs import gate_watch
+from huoyan.runs.gate_keep import Keeper
 from huoyan.runs.gate_tell import Teller
 from huoyan.runs.passages import eyes_for
 from huoyan.runs.prepare import Prepared, prepare
@@ -39,7 +40,6 @@ from huoyan.vehicles.history import History
 log = logging.getLogger("huoyan.gate")
 AFTER_S = 5.0
 _REFRESH_S = 1.0
-_PRUNE = timedelta(days=7)
 
 
 class Camera(Protocol):
@@ -135,6 +135,7 @@ class _Run:
         self._make_cameras = cameras
         self.cameras: dict[str, Camera] = {}
         self.at: datetime | None = None
+        self.keeper = Keeper(book, loaded.config.vehicles.retention)
 
     def go(self, stack: ExitStack, once: bool, ready: Callable[[dict[str, Any]], None]) -> GateResult:
         loaded, gates = self.loaded, self.loaded.config.gates
@@ -152,9 +153,7 @@ class _Run:
             now=self.now,
             earlier=_on_roads(history, {gate.id for gate in gates}),
         )
-        intake = Intake(
-            self.book, gates, self.zone, woken=self.woken.set, now=self.now, measure=not self.replay
-        )
+        intake = Intake(self.book, gates, self.zone, woken=self.woken.set, now=self.now, replay=self.replay)
         waiting = _messages(loaded)
         self.cameras = self._make_cameras(loaded, lambda passage: self._take(desk, passage))
         teller = Teller(self.prepared, self.book, loaded.state)
@@ -169,7 +168,6 @@ class _Run:
         teller.stop()
         teller.join()
         self.result.alerts = teller.alerts
-        self.book.prune(self.now() - _PRUNE)
         return self.result
 
     def now(self) -> datetime:
@@ -203,6 +201,8 @@ class _Run:
             desk.silent.update(silent() | {k: c.silence for k, c in self.cameras.items() if c.silence})
             self._feed(intake, waiting, self.now() if self.replay else None)
             self._work(desk)
+            if not self.replay:
+                self.keeper.when_due(datetime.now(UTC))
             if self.cameras and not any(camera.is_alive() for camera in self.cameras.values()) and alone:
                 return
 
