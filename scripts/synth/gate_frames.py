@@ -26,6 +26,7 @@ PAINTS = {
 }  # hue, saturation and value of other paints
 CLOCK = Fraction(1, 1000)
 HALF_TRUCK = 4.9
+HAZE = np.array([190, 192, 190], np.float32)
 
 
 class Studio:
@@ -39,12 +40,9 @@ class Studio:
 
     def __init__(self, lane: Lane, work: Path, font: Path) -> None:
         self.lane, self.font = lane, font
-        self.poses, _, self.rendered = poses(lane)
-        self.empty = _rgb(work / f"{lane.name}.png").astype(np.float32)
-        self._sprites = {
-            n: np.asarray(Image.open(work / f"{lane.name}.{n:02d}.png").convert("RGBA"))
-            for n in self.rendered
-        }
+        self.poses, self.rendered = poses(lane)
+        self.empty = _distant(_enlarged(work / f"{lane.name}.png", "RGB", lane.shot.size))
+        self._sprites = {n: _sprite(work / f"{lane.name}.{n:02d}.png", lane.shot.size) for n in self.rendered}
         # Grain that stays: grain that changes would be most of the file.
         self._grain = np.random.default_rng(5).normal(0, 1.6, (*self.empty.shape[:2], 1)).astype(np.float32)
 
@@ -62,7 +60,7 @@ class Studio:
     def _with(self, truck: Truck, number: int) -> np.ndarray:
         pose = self.poses[number]
         near = min(self.rendered, key=lambda n: (_turned(self.poses[n], pose), abs(n - number)))
-        sprite = _painted(self._sprites[near].astype(np.float32), truck.paint)
+        sprite = _painted(self._sprites[near], truck.paint)
         if truck.dirty:
             sprite = _splashed(sprite)
         if near != number:
@@ -108,8 +106,33 @@ def _plate(text: str, rows: int, mud: float, font: Path) -> np.ndarray:
     return plates.muddied(clean, mud, np.random.default_rng(4)) if mud else clean
 
 
-def _rgb(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
+def _enlarged(path: Path, mode: str, size: tuple[int, int]) -> np.ndarray:
+    picture = Image.open(path).convert(mode).resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.float32).copy()
+
+
+def _distant(picture: np.ndarray) -> np.ndarray:
+    """What lies behind the gate is out of focus and in the dust of the yard."""
+    high = picture.shape[0]
+    far = cv2.GaussianBlur(picture, (0, 0), 0.0085 * high)
+    far += (HAZE - far) * 0.25
+    share = np.clip((0.46 - np.arange(high, dtype=np.float32) / high) / 0.085, 0, 1)[:, None, None]
+    return picture + (far - picture) * share
+
+
+def _sprite(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """A truck with its shadow, float32 RGBA; the shadow fades out towards the edge of what was rendered."""
+    sprite = _enlarged(path, "RGBA", size)
+    cover = sprite[..., 3]
+    rows, columns = np.nonzero(cover > 0)
+    inside = np.zeros(cover.shape, np.uint8)
+    inside[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 1
+    # Beyond the edges of the picture it goes on.
+    far = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)
+    fade = np.clip(far[1:-1, 1:-1] / 18, 0, 1)
+    solid = np.clip((cover - 9) / 246, 0, 1) * 255  # a catcher of shadows is never quite empty
+    cover[:] = np.where(cover > 250, solid, solid * fade)
+    return sprite
 
 
 def _turned(a: Pose, b: Pose) -> float:

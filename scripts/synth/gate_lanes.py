@@ -1,7 +1,7 @@
 """The gate of the spoil yard: its two lanes, its two cameras, and where a truck is at each step. No Blender.
 
-Trucks come along the road from the west, turn in at the western lane, stop on the weighbridge and go on into the yard;
-they leave by the eastern lane, stop behind the wash, and turn into the road. Metres in the local frame.
+Trucks come along the road from the west, turn in at the western lane, stop for a moment and go on to the weighbridge;
+washed and weighed, they leave by the eastern lane, stop for a moment and turn into the road. Metres in the local frame.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from shots import TZ, Shot
 ROAD_Y = -1.9  # middle of the eastbound lane
 TURN_M = 6.5  # radius of the turn between lane and road, of a truck's middle
 FPS = 5
-STAND_S = 2.4
-GROUND_Z = 0.25  # of the weighbridge and the grating that the trucks stand on
+STAND_S = 2.0
+GROUND_Z = 0.25  # of the trodden earth that the trucks stand on
 DAY = dt.datetime(2026, 3, 24, 14, 0, tzinfo=TZ)
-SIZE = (1280, 720)
+SIZE = (1920, 1080)
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Lane:
     """One lane with its camera.
 
     `shot` is the camera; `plate` says which end of a truck it sees, `truck` which kind is rendered; `line_y` is where
-    the virtual line crosses the lane, `stop_y` where a truck's middle stands while it is weighed or looked at.
+    the virtual line crosses the lane; trucks stand at pose `stands`, where the detector knows them best: half turned.
     """
 
     name: str
     x: float
     portal_y: float
-    stop_y: float
     line_y: float
+    stands: int
     plate: str
     truck: str
     shot: Shot
@@ -45,24 +45,10 @@ def _camera(name: str, at: tuple[float, float, float], pitch: float, yaw: float)
 
 
 ENTRY = Lane(
-    "gate-in",
-    67.5,
-    -8.2,
-    -10.8,
-    -13.0,
-    "front",
-    "loaded",
-    _camera("gate-in", (70.3, -25.5, 4.2), -12.5, -11.3),
+    "gate-in", 67.5, -8.2, -9.4, 16, "front", "loaded", _camera("gate-in", (70.3, -25.5, 4.2), -12.5, -11.3)
 )
 EXIT = Lane(
-    "gate-out",
-    87.2,
-    -8.2,
-    -12.4,
-    -14.0,
-    "rear",
-    "empty",
-    _camera("gate-out", (90.0, -27.5, 4.2), -12.5, -11.3),
+    "gate-out", 87.2, -8.2, -11.0, 13, "rear", "empty", _camera("gate-out", (90.0, -27.5, 4.2), -12.5, -11.3)
 )
 LANES = (ENTRY, EXIT)
 
@@ -92,8 +78,8 @@ def _leaving(lane: Lane, s: float) -> Pose:
     return lane.x + TURN_M + (s - arc), ROAD_Y, -90.0
 
 
-def poses(lane: Lane) -> tuple[list[Pose], int, list[int]]:
-    """Where a truck is while it moves, one pose a frame; the number at which it stands; the numbers that are rendered.
+def poses(lane: Lane) -> tuple[list[Pose], list[int]]:
+    """Where a truck is while it moves, one pose a frame, and the numbers of those that are rendered.
 
     The others are drawn from the rendered one that is nearest (`gate_frames`), where only size and place change and
     nothing stands before the truck.
@@ -101,41 +87,66 @@ def poses(lane: Lane) -> tuple[list[Pose], int, list[int]]:
     arc, way = TURN_M * math.pi / 2, _entering if lane is ENTRY else _leaving
     # Metres along the way from, to; a step of a frame; every how many frames one is rendered.
     if lane is ENTRY:
-        stop = arc + (ROAD_Y - TURN_M - lane.stop_y)
-        legs = ((-6.6, 0.0, 1.1, 1), (0.0, arc, 0.85, 1), (arc, stop, 0.5, 2), (stop, stop + 13.2, 1.1, 3))
-    else:
-        stop = lane.stop_y - (ROAD_Y - TURN_M)
         legs = (
-            (stop - 13.0, stop, 1.45, 1),
-            (stop, 0.0, 0.8, 1),
+            (-6.6, 0.0, 1.1, 1),
+            (0.0, arc, 0.85, 1),
+            (arc, arc + 2.4, 0.5, 2),
+            (arc + 2.4, arc + 12.3, 1.1, 3),
+        )
+    else:
+        legs = (
+            (-15.556, -4.0, 1.4445, 4),
+            (-4.0, 0.0, 0.8, 2),
             (0.0, arc, 0.85, 1),
             (arc, arc + 6.5, 1.3, 1),
         )
     along: list[float] = []
     rendered: list[int] = []
     for start, end, step, every in legs:
-        if start == stop:
-            standing = len(along)
         part = np.linspace(start, end, round((end - start) / step), endpoint=False)
         rendered += range(len(along), len(along) + len(part), every)
         along += part.tolist()
-    return [way(lane, s) for s in along], standing, rendered
+    return [way(lane, s) for s in along], rendered
 
 
 def frames(lane: Lane) -> list[int]:
     """The number of the pose at each frame of a passage, the standing time included."""
-    moving, stand, _ = poses(lane)
-    return [*range(stand), *[stand] * round(STAND_S * FPS), *range(stand + 1, len(moving))]
+    last, stands = len(poses(lane)[0]), lane.stands
+    return [*range(stands), *[stands] * round(STAND_S * FPS), *range(stands + 1, last)]
+
+
+def foot(lane: Lane, pose: Pose) -> tuple[float, float]:
+    """Middle of the lower edge of a truck's box in the picture, px; it is what crosses lines."""
+    turn = math.radians(pose[2])
+    corners = [
+        (
+            pose[0] + i * math.cos(turn) - j * math.sin(turn),
+            pose[1] + i * math.sin(turn) + j * math.cos(turn),
+            z,
+        )
+        for i in (-1.25, 1.25)
+        for j in (-4.9, 4.95)
+        for z in (GROUND_Z, 3.3)
+    ]
+    seen = np.clip(lane.shot.project(np.array(corners)), 0, lane.shot.size)
+    return float(seen[:, 0].min() + seen[:, 0].max()) / 2, float(seen[:, 1].max())
 
 
 def crossing(lane: Lane) -> int:
-    """The frame of a passage at which the near end of a truck crosses the virtual line."""
-    moving, _, _ = poses(lane)
-    half = 4.9
+    """The frame of a passage at which a truck crosses the virtual line.
+
+    Raises:
+        ValueError: none does.
+    """
+    moving, _ = poses(lane)
+    (x1, y1), (x2, y2) = line(lane)
+    before: bool | None = None
     for i, number in enumerate(frames(lane)):
-        y = moving[number][1]
-        if (lane is ENTRY and y - half <= lane.line_y) or (lane is EXIT and y - half >= lane.line_y):
+        x, y = foot(lane, moving[number])
+        inside = (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) > 0
+        if before is not None and inside != before:
             return i
+        before = inside
     raise ValueError(f"no truck crosses the line of {lane.name}")
 
 

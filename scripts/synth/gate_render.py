@@ -16,6 +16,8 @@ import gate_stage
 import scene
 from PIL import Image
 
+BACKGROUND_PERCENT = 67
+
 
 def background_file(work: Path, lane: gate_lanes.Lane) -> Path:
     return work / f"{lane.name}.png"
@@ -31,7 +33,7 @@ def main() -> None:
     ask.add_argument("--samples", type=int, default=4, help="rays per pixel before denoising")
     ask.add_argument("--threads", type=int, default=2)
     ask.add_argument(
-        "--percent", type=int, default=60, help="size of the trucks' pictures before they are enlarged"
+        "--percent", type=int, default=40, help="size of the trucks' pictures before they are enlarged"
     )
     args = ask.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -41,6 +43,7 @@ def main() -> None:
             gate_stage.build()
             for lane in gate_lanes.LANES:
                 scene.aim(lane.shot)
+                bpy.context.scene.render.resolution_percentage = BACKGROUND_PERCENT
                 Image.fromarray(gate_stage.background(lane, Path(scratch))).save(
                     background_file(args.work, lane)
                 )
@@ -49,7 +52,7 @@ def main() -> None:
 
 
 def _sprites(lane: gate_lanes.Lane, args: argparse.Namespace, scratch: Path) -> None:
-    moving, _, rendered = gate_lanes.poses(lane)
+    moving, rendered = gate_lanes.poses(lane)
     scene.start_empty(args.samples, args.threads)
     gate_stage.build()
     gate_stage.alone(lane)

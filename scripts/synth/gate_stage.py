@@ -29,52 +29,18 @@ def _portal(words: str) -> object:
     return b.mesh("portal")
 
 
-def _weighbridge() -> object:
-    b = Builder()
-    b.box((3.4, 13.0, 0.09), (0, 0, 0), "steel")
-    b.boxes("rust", *[((3.3, 0.03, 0.095), (0, y, 0)) for y in np.linspace(-6, 6, 9)])
-    b.boxes("yellow", *[((0.16, 13.0, 0.24), (x, 0, 0)) for x in (-1.85, 1.85)])
-    return b.mesh("weighbridge")
-
-
-def _wash() -> object:
-    """Spray walls of the wheel wash with its grating."""
-    b = Builder()
-    b.box((3.6, 5.0, 0.06), (0, 0, 0), "black")
-    b.boxes("steel", *[((3.5, 0.06, 0.075), (0, y, 0)) for y in np.linspace(-2.4, 2.4, 17)])
-    for s in (-1, 1):
-        b.box((0.12, 5.0, 1.3), (s * 2.35, 0, 0), "sign_blue")
-        for y in np.linspace(-2.2, 2.2, 6):
-            b.cyl((s * 2.28, y, 0.3), (s * 2.2, y, 0.3), 0.03, "white", 6)
-        b.boxes("white", *[((0.13, 5.0, 0.08), (s * 2.35, 0, z)) for z in (0.5, 1.22)])
-    return b.mesh("wash")
-
-
-def _bollards() -> object:
-    b = Builder()
-    for y in np.arange(-5, 6, 2.5):
-        b.cyl((0, y, 0), (0, y, 0.9), 0.08, "yellow", 10)
-        b.cyl((0, y, 0.45), (0, y, 0.62), 0.085, "black", 10)
-    return b.mesh("bollards")
-
-
 def build() -> None:
-    """Puts the two lanes into the place that `town` built."""
+    """Puts the two lanes into the place that `town` built, and takes away the sign that would hide one."""
+    for ob in [o for o in bpy.data.objects if o.name.startswith("spoil_sign")]:
+        bpy.data.objects.remove(ob)
+    rng = np.random.default_rng(31)
     for lane in LANES:
-        place(gw.slab(8.6, 26.0, "concrete", 0.16), "apron", (lane.x, -17.5))
-        place(gw.slab(14.0, 5.2, "concrete", 0.15), "mouth", (lane.x - (3 if lane is not EXIT else -3), -6.4))
+        place(gw.churned(rng, 15.0, 25.5), "apron", (lane.x, -17.0, 0.06))
         place(
             _portal("净车出场 安全行驶" if lane is EXIT else "进场车辆 减速过磅"),
             "portal",
             (lane.x, lane.portal_y),
         )
-        for side in (-1, 1):
-            place(_bollards(), "bollards", (lane.x + side * 3.6, -16.5, 0.16))
-        if lane is EXIT:
-            place(_wash(), "wash", (lane.x, -18.2, 0.16))
-        else:
-            place(_weighbridge(), "weighbridge", (lane.x, lane.stop_y, 0.16))
-    rng = np.random.default_rng(31)
     for start, end in ((71.9, 82.8), (91.6, 96.6)):
         place(gw.hoarding(rng, end - start, "hoard_green"), "fence", (start, -8.4))
     place(gw.cabin(), "booth", (75.6, -11.0))
@@ -130,7 +96,7 @@ def alone(lane: Lane) -> None:
 
     Expects a scene that holds nothing but what `build` puts into one.
     """
-    for ob in [o for o in bpy.data.objects if o.name.split(".")[0] in ("apron", "mouth", "weighbridge")]:
+    for ob in [o for o in bpy.data.objects if o.name.startswith("apron")]:
         bpy.data.objects.remove(ob)
     for ob in bpy.data.objects:
         if ob.type == "MESH":
@@ -141,7 +107,7 @@ def alone(lane: Lane) -> None:
 
 
 def sprite(lane: Lane, kind: str, pose: Pose, scratch: Path) -> Image.Image:
-    """A truck and its shadow alone, RGBA of the whole picture.
+    """A truck and its shadow alone, RGBA of the whole picture at the size that is rendered.
 
     Raises:
         ValueError: it is out of sight.
@@ -165,7 +131,6 @@ def sprite(lane: Lane, kind: str, pose: Pose, scratch: Path) -> Image.Image:
     scale = scene.render.resolution_percentage / 100
     picture = Image.new("RGBA", (round(wide * scale), round(high * scale)))
     picture.paste(cut, (round(x1 * scale), round(y2 * scale) - cut.height))
-    picture = picture.resize((wide, high), Image.Resampling.BICUBIC)
     for ob in made:
         data = ob.data
         bpy.data.objects.remove(ob)

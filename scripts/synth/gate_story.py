@@ -113,7 +113,7 @@ def _clock(moment: dt.datetime) -> str:
 def _weighing(number: int, truck: Truck) -> Iterator[tuple[dt.datetime, str, dict]]:
     if truck.kg is None:
         return
-    # Trucks stop on the weighbridge behind the line, and are weighed before the wash on their way out.
+    # The weighbridge lies behind the line; on their way out trucks are weighed before they come to it.
     moment = truck.crossed + dt.timedelta(seconds=3.2 if truck.lane is ENTRY else -11.0)
     body = {
         "message_id": f"{SCALE}/{number:04d}",
