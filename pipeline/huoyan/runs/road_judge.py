@@ -39,6 +39,10 @@ class RoadJudge:
         self._settings = settings
         self._roads = trips.roads(settings.trips.roads)
         self._cameras = camera_places(prepared.loaded)
+        looking = prepared.settings.passing
+        self._models = {"model": looking.detector} if looking else {}
+        if looking and looking.plates:
+            self._models["text_from"] = looking.plates[0]
 
     def take(self, passed: Passed) -> Told | None:
         """Judge a passage: write it down, and tell what is new of its trip.
@@ -59,7 +63,9 @@ class RoadJudge:
         standing = None
         if verdict.plate and not verdict.review:
             standing = self.history.standing(verdict.plate, passage.time, besides=kept.trip_id)
-        finding = passages.finding(passage, verdict, kept.trip_id, standing, self._context, passed.others)
+        finding = passages.finding(
+            passage, verdict, kept.trip_id, standing, self._context, passed.others, self._models
+        )
         if finding is None:
             return Told()
         return Told((finding,), tuple(incidents.associate(self._store, [finding])))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import hypot
+from types import MappingProxyType
+from typing import Any
 
 from huoyan.passage import Passage, Reason, Sight, Verdict
 from huoyan.records import (
@@ -13,12 +15,14 @@ from huoyan.records import (
     Observation,
     Place,
     Placement,
+    Priority,
     Unplaced,
     VehicleFinding,
 )
 from huoyan.scenes import relations
 from huoyan.scenes.judge import JudgeContext
 from huoyan.scenes.loading import Alternative
+from huoyan.scenes.relations import Zoning
 from huoyan.scenes.vehicles import permit_of
 from huoyan.vehicles import levels
 from huoyan.vehicles.levels import Standing
@@ -36,6 +40,7 @@ def finding(
     standing: Standing | None,
     context: JudgeContext,
     others: Others,
+    models: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding | None:
     """What a scene has to tell of a passage; None where nothing holds against it.
 
@@ -49,37 +54,20 @@ def finding(
         standing: the vehicle's level by what it did before this trip; None: its plate is not known.
         context: registers, rules and time zone.
         others: to show the whole truck where only its plate is framed.
+        models: names of the models that looked: `model`, and `text_from` for the plate.
     """
     reasons = [r for r in verdict.reasons if not verdict.review or r.code in SEEN]
     alternative = _asked(passage, context)
     if not reasons or alternative is None or not passage.sights:
         return None
-    rule = alternative.rule
-    local = passage.time.astimezone(context.timezone)
-    if not rule.guards.open_at(local.time()):
-        return None
     place: Place = passage.place if passage.place is not None else Unplaced("no calibration")
-    spot = context.registry.spot(place) if isinstance(place, Placement) else None
-    if spot is None and rule.needs_place:
+    zoning = _zoning(alternative, passage, place, context)
+    if zoning is None:
         return None
-    watched: Collection[str] = context.watched.get(passage.source_id, ())
-    zoning = relations.zoning(alternative.scene, rule, place, spot, context.registry, watched)
-    if not zoning.held:
-        return None
-    codes = tuple(reason.code for reason in reasons)
+    rule, codes = alternative.rule, tuple(reason.code for reason in reasons)
     named = "" if verdict.review else verdict.plate
     known = context.registry.vehicle(named) if named else None
-    vehicle = VehicleFinding(
-        plate=named,
-        colour=passage.plate.colour or (known.colour if known else ""),
-        confidence=passage.plate.confidence if named else 0.0,
-        reasons=codes,
-        level=standing.level if standing else "",
-    )
-    priority = rule.priority_for(codes)
-    if standing is not None:
-        priority = min(priority, levels.priority(standing.level, context.levels))
-    evidence = _evidence(passage, named, reasons[0], place, others)
+    evidence = _evidence(passage, named, reasons[0], place, others, models)
     return Finding(
         scene=alternative.scene,
         stage=alternative.evidence.stage,
@@ -88,12 +76,18 @@ def finding(
         place=place,
         confidence=round(max(reason.confidence for reason in reasons) * min(1.0, zoning.probability), 4),
         zones=zoning.zones,
-        permit=permit_of(verdict, known, context.registry, local),
-        priority=priority,
+        permit=permit_of(verdict, known, context.registry, passage.time.astimezone(context.timezone)),
+        priority=_priority(rule.priority_for(codes), standing, context),
         code=context.rules.code(alternative.scene),
         reason="; ".join(_words(reasons, verdict, standing)),
         looks=passage.looks,
-        vehicle=vehicle,
+        vehicle=VehicleFinding(
+            plate=named,
+            colour=passage.plate.colour or (known.colour if known else ""),
+            confidence=passage.plate.confidence if named else 0.0,
+            reasons=codes,
+            level=standing.level if standing else "",
+        ),
         window_s=rule.window_s,
         trip=trip,
     )
@@ -107,6 +101,26 @@ def _asked(passage: Passage, context: JudgeContext) -> Alternative | None:
     return None
 
 
+def _zoning(alternative: Alternative, passage: Passage, place: Place, context: JudgeContext) -> Zoning | None:
+    """The zones of a passage; None where or when the scene does not watch."""
+    rule = alternative.rule
+    if not rule.guards.open_at(passage.time.astimezone(context.timezone).time()):
+        return None
+    spot = context.registry.spot(place) if isinstance(place, Placement) else None
+    if spot is None and rule.needs_place:
+        return None
+    watched: Collection[str] = context.watched.get(passage.source_id, ())
+    found = relations.zoning(alternative.scene, rule, place, spot, context.registry, watched)
+    return found if found.held else None
+
+
+def _priority(gravest: Priority, standing: Standing | None, context: JudgeContext) -> Priority:
+    """The gravest reason's, or that of the vehicle's level where it is more urgent."""
+    if standing is None:
+        return gravest
+    return min(gravest, levels.priority(standing.level, context.levels))
+
+
 def _words(reasons: Sequence[Reason], verdict: Verdict, standing: Standing | None) -> list[str]:
     words = [f"{reason.code}: {reason.en}" for reason in reasons]
     if verdict.review:
@@ -116,15 +130,17 @@ def _words(reasons: Sequence[Reason], verdict: Verdict, standing: Standing | Non
     return words
 
 
-def _evidence(passage: Passage, plate: str, gravest: Reason, place: Place, others: Others) -> Observation:
+def _evidence(
+    passage: Passage, plate: str, gravest: Reason, place: Place, others: Others, models: Mapping[str, str]
+) -> Observation:
     """The sight to show, the whole truck in it: its plate where that was read, else what the reason is about."""
     by_role = {sight.role: sight for sight in reversed(passage.sights)}
     wanted = ("plate", *gravest.roles) if plate else gravest.roles
     sight = next((by_role[role] for role in (*wanted, "wide") if role in by_role), passage.sights[0])
-    box, attributes = sight.box, {}
+    box, attributes = sight.box, dict[str, Any](models)
     if sight.role == "plate":
         box = _truck(sight, others) or sight.box
-        attributes = {"plate_box": [round(value, 1) for value in sight.box]}
+        attributes["plate_box"] = [round(value, 1) for value in sight.box]
     detection = Detection(passage.label, sight.score, box, text=plate, attributes=attributes)
     return Observation(sight.frame, detection, place)
 
