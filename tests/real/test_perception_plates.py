@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ import yaml
 
 from huoyan import evaluate
 from huoyan.perception import models
+from huoyan.perception.plate_vote import vote
+from huoyan.perception.plates import PlateReader
 from huoyan.perception.vehicle_plates import VehiclePlates
 from huoyan.records import Detection
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
-from training import plate_data, plate_scenes  # noqa: E402
+from training import plate_data, plate_passages, plate_render, plate_scenes  # noqa: E402
 
 CONFIG = yaml.safe_load((ROOT / "scripts" / "configs" / "plates.yaml").read_text(encoding="utf-8"))
 
@@ -60,6 +63,57 @@ def test_the_card_says_what_is_seen(held_back: Path) -> None:
     told = models.load("plate-reader").card.figures["held_back"]["all"]
     assert told["n"] == 289
     assert evaluate.plates(held_back)["exact"] == pytest.approx(told["exact"], abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def crops(shared_data: Path) -> list[plate_data.Labelled]:
+    return [crop for crop in plate_data.collect(CONFIG, shared_data) if crop.held_back]
+
+
+def told(passages: Iterable[plate_passages.Passage]) -> tuple[list[bool], float, float]:
+    """Of passages through the shipped reader: which told ones are right, the share told, and the share of their views
+    that are right alone."""
+    reader = PlateReader()
+    right, alone, count = [], [], 0
+    for passage in passages:
+        count += 1
+        evidence = reader.evidence(passage.views)
+        alone += [one.guess == passage.text for one in evidence]
+        answer = vote(evidence, reader.passage_threshold)
+        if answer.text:
+            right.append(answer.text == passage.text)
+    return right, len(right) / count, float(np.mean(alone))
+
+
+def test_passages_of_held_back_crops_are_told_rightly(crops: list[plate_data.Labelled]) -> None:
+    """Six spoilt views of each; the seed is none that chose the threshold."""
+    some = [(crop.text, crop.kind, crop.image) for crop in crops[::6]]
+    right, share, alone = told(plate_passages.of_crops(some, "high", seed=3))
+    assert len(right) > 100
+    assert np.mean(right) >= 0.98
+    assert share >= 0.8
+    assert share > alone
+
+
+@pytest.mark.parametrize("kind", ["blue", "yellow_double", "green_large", "trailer"])
+def test_passages_of_rendered_plates_are_told_rightly(shared_data: Path, kind: str) -> None:
+    press = plate_render.Press(shared_data / CONFIG["templates"])
+    right, share, _ = told(plate_passages.rendered(press, [kind], 6, "high", seed=3))
+    assert share >= 0.7
+    assert np.mean(right) >= 0.95
+
+
+def test_a_passage_does_not_take_another_plates_crops(crops: list[plate_data.Labelled]) -> None:
+    """Real reads of two plates in one track: one stray is left out, a half of each is no answer."""
+    reader = PlateReader()
+    blue = [crop for crop in crops if crop.kind == "blue"][:40]
+    sure = [e for e in reader.evidence([crop.image for crop in blue]) if e.confidence > 0.9]
+    assert len(sure) >= 10
+    for own, stray in zip(sure[::2], sure[1::2], strict=False):
+        if own.guess == stray.guess:
+            continue
+        assert vote([own, own, stray, own, own], reader.passage_threshold).text == own.guess
+        assert vote([own, own, stray, stray], reader.passage_threshold).text == ""
 
 
 @pytest.mark.skipif(

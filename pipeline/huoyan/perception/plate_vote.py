@@ -2,10 +2,12 @@
 
 A vehicle in view is read frame by frame. No single read need be right: where one is unsure of the third character, the
 next may be sure. So not texts are counted but probabilities multiplied, slot by slot, and the grammar decides last.
-Three things keep the product honest:
+Four things keep the product honest:
 
 - *Likeness.* Consecutive frames show the same blur; ten of them know little more than one. Reads that say the
   same, probability by probability, together count as one, the surest of them most.
+- *Width.* On a plate so far away that a character is a few pixels wide a network is surer than it may be: reads of
+  crops narrower than `FULL_WIDTH` count less, and the answer from none but such is less sure.
 - *A floor.* No single read can rule a character out, however sure it is.
 - *Strangers.* Now and then a read is of another plate, or of lettering. Reads that contradict the common answer in
   several characters are left out. Are they too many, there is no answer.
@@ -26,6 +28,8 @@ from huoyan.perception.plate_grammar import Floats
 
 LEAST_AGREEING = 2
 """Reads whose own likeliest text is the answer; fewer, and there is none."""
+FULL_WIDTH = 64
+"""Pixels of a crop's width from which a read counts fully; a narrower one by its share of it."""
 # Share of every read's probability that is spread over all characters: what a read is wrong about in spite of itself.
 _DOUBT = 0.03
 # The overlap of two whole texts to this power is how alike two reads count. It is so small because views of one plate
@@ -57,6 +61,8 @@ class PlateEvidence:
     """The kind that goes with it, of `plate_grammar.NAMES`."""
     confidence: float
     """Probability of the least sure character of `guess`, the end of the text included."""
+    width: int = FULL_WIDTH
+    """Of the crop, px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +88,17 @@ class PlateVote:
     """Those whose own likeliest text is `guess`."""
 
 
-def evidence(characters: Floats, kinds: Floats) -> PlateEvidence:
+def evidence(characters: Floats, kinds: Floats, width: int = FULL_WIDTH) -> PlateEvidence:
     """What a network says of one crop, as evidence.
 
     Args:
         characters: float32 [SLOTS, len(ALPHABET)], probabilities.
         kinds: float32 [len(KINDS)], probabilities.
+        width: of the crop, px.
     """
     decoded = grammar.decode(characters, kinds)
-    return PlateEvidence(characters, kinds, decoded.text, decoded.kind, least(characters, decoded))
+    sure = least(characters, decoded)
+    return PlateEvidence(characters, kinds, decoded.text, decoded.kind, sure, width)
 
 
 def least(characters: Floats, decoded: grammar.Decoded) -> float:
@@ -117,15 +125,18 @@ def vote(evidence: Sequence[PlateEvidence], threshold: float) -> PlateVote:
     characters = np.stack([one.characters for one in evidence])
     kinds = np.stack([one.kinds for one in evidence])
     sure = np.array([one.confidence for one in evidence], dtype=np.float32)
+    trust = np.minimum(1.0, np.array([one.width for one in evidence], dtype=np.float32) / FULL_WIDTH)
     alike = _likeness(characters)
     # The text that the surest reads go along with begins: what contradicts it must not pull the first answer its way.
     kept = _companions(characters, [grammar.encode(one.guess) for one in evidence], sure)
     for _ in range(_ROUNDS):
-        again = _goes_along(characters, _decide(characters, kinds, _weights(sure, alike, kept))[2].classes)
+        again = _goes_along(
+            characters, _decide(characters, kinds, trust * _weights(sure, alike, kept))[2].classes
+        )
         if (again == kept).all() or not again.any():
             break
         kept = again
-    fused, fused_kinds, decoded = _decide(characters, kinds, _weights(sure, alike, kept))
+    fused, fused_kinds, decoded = _decide(characters, kinds, trust * _weights(sure, alike, kept))
     agreeing = sum(one.guess == decoded.text for one in evidence)
     confidence = least(fused, decoded)
     divided = float(sure[~kept].sum()) > _MOST_STRANGE * float(sure[kept].sum())

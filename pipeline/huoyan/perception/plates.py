@@ -101,7 +101,10 @@ class PlateReader:
         for start in range(0, len(crops), _CROPS_AT_ONCE):
             batch = [_checked(crop) for crop in crops[start : start + _CROPS_AT_ONCE]]
             characters, kinds = plate_views.probabilities(self._see, batch)
-            told += [plate_vote.evidence(c, k) for c, k in zip(characters, kinds, strict=True)]
+            told += [
+                plate_vote.evidence(c, k, crop.shape[1])
+                for c, k, crop in zip(characters, kinds, batch, strict=True)
+            ]
         return told
 
     def _see(self, inputs: Image) -> tuple[plate_grammar.Floats, plate_grammar.Floats]:

@@ -20,6 +20,7 @@ def read(
     chance: float = 0.95,
     doubts: Mapping[int, tuple[str, float]] | None = None,
     kind: str = "blue",
+    width: int = 100,
 ) -> PlateEvidence:
     """A read that says `text`, each character with `chance`; in the slots of `doubts` it gives another character a
     probability of its own, and what is left to the text's."""
@@ -32,7 +33,7 @@ def read(
         characters[slot, grammar.CLASS[character]] = share
     kinds = np.full(len(grammar.KINDS), 0.1 / (len(grammar.KINDS) - 1), np.float32)
     kinds[grammar.NAMES.index(kind)] = 0.9
-    return plate_vote.evidence(characters, kinds)
+    return plate_vote.evidence(characters, kinds, width)
 
 
 def test_nothing_was_read() -> None:
@@ -125,6 +126,17 @@ def test_sure_reads_that_differ_in_one_character_are_not_told() -> None:
     for answer in (vote([eight, letter], THRESHOLD), vote([eight, letter, eight, letter], THRESHOLD)):
         assert answer.text == ""
         assert answer.confidence < 0.6
+
+
+def test_far_plates_are_less_sure_and_give_way_to_near_ones() -> None:
+    """Three characters' width of a plate says less than the whole; and no read counts more for being huge."""
+    far = [read(doubts={slot: ("8", 0.2)}, width=30) for slot in (2, 3, 4)]
+    near = [read(doubts={slot: ("8", 0.2)}, width=100) for slot in (2, 3, 4)]
+    huge = [read(doubts={slot: ("8", 0.2)}, width=900) for slot in (2, 3, 4)]
+    assert vote(far, THRESHOLD).confidence < vote(near, THRESHOLD).confidence - 0.1
+    assert vote(huge, THRESHOLD).confidence == pytest.approx(vote(near, THRESHOLD).confidence)
+    wrong = [read(doubts={4: ("8", 0.6)}, width=24)] * 2
+    assert vote([*wrong, read(doubts={4: ("8", 0.4)})], THRESHOLD).guess == TEXT
 
 
 def test_the_order_of_reads_does_not_matter() -> None:

@@ -60,6 +60,7 @@ def test_evidence_is_what_a_read_decides_on(reader: PlateReader) -> None:
         assert told.characters.shape == (plate_grammar.SLOTS, len(plate_grammar.ALPHABET))
         assert told.characters.sum(axis=1) == pytest.approx(np.ones(plate_grammar.SLOTS), abs=1e-3)
         assert told.kinds.shape == (len(plate_grammar.KINDS),)
+        assert told.width == 90
     answer = vote(reader.evidence(crops), reader.passage_threshold)
     assert (answer.text, answer.kind, answer.colour, answer.reads) == (TEXT, "yellow_double", "yellow", 3)
 
