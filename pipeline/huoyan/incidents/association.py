@@ -203,9 +203,9 @@ def _latest(incident: Incident, finding: Finding) -> Place:
 
 
 def _vehicle(before: VehicleFinding | None, finding: Finding) -> VehicleFinding | None:
-    """The vehicle of an incident with what a finding adds: on a trip reasons are gathered, and a plate stays read."""
+    """The vehicle of an incident with what a finding adds: reasons are gathered, and a plate stays read."""
     now = finding.vehicle
-    if before is None or now is None or not finding.trip:
+    if before is None or now is None:
         return now or before
     named = now if now.plate and not before.plate else before
     return replace(named, reasons=_with(before.reasons, *now.reasons))
