@@ -46,6 +46,9 @@ COLUMNS = (
     "notes",
 )
 _LISTS = ("reasons", "readings", "unknown", "sources", "notes")
+COUNTS = ("events", "entered", "left", "opened", "held", "reviewed", "flagged", "weighed")
+"""Columns of totals beside the name and `net_kg`."""
+_TOTALS = {"vehicle": "plate", "company": "company", "site": "site"}
 _NUMBERS = ("gross_kg", "tare_kg", "net_kg", "plate_confidence")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _REDACTED = ("why", "review", "notes", "unknown")
@@ -115,11 +118,7 @@ def redacted(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def totals(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """What the day comes to, by vehicle, company and site. Net weights count where both weighings are known."""
-    return {
-        "vehicle": _totals(rows, "plate"),
-        "company": _totals(rows, "company"),
-        "site": _totals(rows, "site"),
-    }
+    return {name: _totals(rows, key) for name, key in _TOTALS.items()}
 
 
 def write(day: Day, format: Format, path: Path) -> list[Path]:
@@ -136,15 +135,16 @@ def write(day: Day, format: Format, path: Path) -> list[Path]:
     if format == "json":
         path.write_text(to_json(day), encoding="utf-8")
         return [path]
-    tables = {"": day.rows, **{f"-by-{name}": rows for name, rows in day.totals.items()}}
+    tables: list[tuple[str, list[dict[str, Any]], Sequence[str]]] = [("", day.rows, COLUMNS)]
+    tables += [(f"-by-{name}", day.totals[name], (key, *COUNTS, "net_kg")) for name, key in _TOTALS.items()]
     written = []
-    for suffix, rows in tables.items():
+    for suffix, rows, columns in tables:
         file = path.with_name(f"{path.stem}{suffix}{path.suffix}")
         if format == "csv":
             # With a byte order mark, or Excel shows Chinese as noise.
-            file.write_text(to_csv(rows, COLUMNS if not suffix else None), encoding="utf-8-sig", newline="")
+            file.write_text(to_csv(rows, columns), encoding="utf-8-sig", newline="")
         else:
-            _write_parquet(rows, file, COLUMNS if not suffix else None)
+            _write_parquet(rows, columns, file)
         written.append(file)
     return written
 
@@ -160,14 +160,13 @@ def to_json(day: Day) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+def to_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
     """Rows for spreadsheets: lines end in CR LF, lists are joined with `; `, no text is taken for a formula."""
-    names = list(columns or (rows[0] if rows else ()))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(names)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(row[name]) for name in names])
+        writer.writerow([_cell(row[name]) for name in columns])
     return out.getvalue()
 
 
@@ -203,22 +202,21 @@ def _cell(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _write_parquet(rows: Sequence[Mapping[str, Any]], path: Path, columns: Sequence[str] | None) -> None:
+def _write_parquet(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], path: Path) -> None:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtra.named("pyarrow", "analyst") from error
-    names = list(columns or (rows[0] if rows else ()))
-    fields = [(name, _arrow(pa, name, rows)) for name in names]
+    schema = pa.schema([(name, _arrow(pa, name)) for name in columns])
     values = [
         {**row, **{k: datetime.fromisoformat(row[k]) for k in ("time", "decided") if row.get(k)}}
         for row in rows
     ]
-    pq.write_table(pa.Table.from_pylist(values, schema=pa.schema(fields)), path)
+    pq.write_table(pa.Table.from_pylist(values, schema=schema), path)
 
 
-def _arrow(pa: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+def _arrow(pa: Any, name: str) -> Any:
     """The Arrow type of a column: the same whatever the day holds."""
     if name in _LISTS:
         return pa.list_(pa.string())
@@ -226,7 +224,6 @@ def _arrow(pa: Any, name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
         return pa.float64()
     if name in ("time", "decided"):
         return pa.timestamp("ms", tz="UTC")
-    if name == "washed":
-        return pa.bool_()
-    counted = any(isinstance(row.get(name), int) for row in rows)
-    return pa.int64() if counted else pa.string()
+    if name in COUNTS or name == "revision":
+        return pa.int64()
+    return pa.bool_() if name == "washed" else pa.string()

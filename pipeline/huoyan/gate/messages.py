@@ -18,7 +18,7 @@ from huoyan.records import utc
 
 Kind = Literal["weighing", "washing"]
 KINDS: tuple[Kind, ...] = ("weighing", "washing")
-SCHEMA_BASE = "https://huoyan.invalid/schemas/"
+SCHEMA_BASE = "urn:huoyan:schema:"
 LARGEST_BODY = 64 * 1024
 
 Id = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w.:/@+-]+$")]
@@ -103,7 +103,7 @@ def loads(raw: bytes) -> Any:
         BadMessage: 400, with the line and column where it breaks.
     """
     try:
-        return json.loads(raw)
+        return json.loads(_text(raw))
     except UnicodeDecodeError as error:
         raise BadMessage("expected JSON in UTF-8", code="not_utf8", status=400) from error
     except (json.JSONDecodeError, RecursionError) as error:
@@ -122,20 +122,24 @@ def schemas() -> dict[str, dict[str, Any]]:
         schema = model.model_json_schema()
         head = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": f"{SCHEMA_BASE}{kind}.v1.schema.json",
+            "$id": f"{SCHEMA_BASE}{kind}.v1",
         }
         found[f"{kind}.v1.schema.json"] = {**head, **schema, "title": kind}
     return found
 
 
-def _checked(raw: bytes) -> bytes:
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8-sig")
+
+
+def _checked(raw: bytes) -> str:
     if len(raw) > LARGEST_BODY:
         raise BadMessage(
             f"expected at most {LARGEST_BODY} bytes, got {len(raw)}", code="too_long", status=413
         )
     if not isinstance(loads(raw), dict):
         raise BadMessage("expected a JSON object", code="no_object", status=400)
-    return raw
+    return _text(raw)
 
 
 def _told(error: ValidationError) -> BadMessage:
