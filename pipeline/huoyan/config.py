@@ -309,6 +309,8 @@ def parse(text: str, name: str) -> Config:
         config = Config.model_validate(data)
     except ValidationError as error:
         mistakes += _described(error, tree)
+    if config is not None:
+        mistakes += _unknown_sources(config, tree)
     if config is None or mistakes:
         raise ConfigError("\n".join(f"{name}:{line}: {mistake}" for line, mistake in sorted(mistakes)))
     return config
@@ -371,6 +373,20 @@ def _repeated_cameras(data: dict[str, Any], tree: yaml.Node | None) -> list[tupl
             found.append((line, f"cameras.{index}.id: camera id {name!r} is used twice"))
         if isinstance(name, str):
             seen.add(name)
+    return found
+
+
+def _unknown_sources(config: Config, tree: yaml.Node | None) -> list[tuple[int, str]]:
+    """Roads between cameras that there are not: their metres would never be asked for."""
+    known = {camera.id for camera in config.cameras} | {gate.id for gate in config.gates}
+    known |= {camera.id for gate in config.gates for camera in gate.cameras}
+    found: list[tuple[int, str]] = []
+    for index, road in enumerate(config.vehicles.trips.roads):
+        for place in (0, 1):
+            if road[place] not in known:
+                where = ("vehicles", "trips", "roads", index, place)
+                text = f"there is no camera and no gate {road[place]!r}"
+                found.append((line_of(tree, where), f"{'.'.join(map(str, where))}: {text}"))
     return found
 
 

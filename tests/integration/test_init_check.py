@@ -154,3 +154,12 @@ def test_the_sample_county_has_no_mistakes(samples: Path) -> None:
     assert mistakes == []
     assert warnings == []
     assert facts["zones"] >= 3 and facts["permits"] >= 2 and facts["scenes"] == 15
+
+
+def test_a_road_that_nobody_looks_at_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "county.yaml"
+    (tmp_path / "vehicles.csv").write_text("plate\n浙A12345\n", encoding="utf-8")
+    for registry, warned in (("", True), ("registry: {vehicles: vehicles.csv}\n", False)):
+        path.write_text(f"cameras: [{{id: road-1, road: true}}]\n{registry}", encoding="utf-8")
+        _, warnings, _ = check(path)
+        assert any("road-1: road: true does nothing" in warning for warning in warnings) is warned

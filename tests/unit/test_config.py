@@ -115,3 +115,40 @@ def test_durations(text: str, value: float) -> None:
 def test_times_need_no_quotes() -> None:
     loaded = config.parse("cameras: [{id: a, start: 2026-03-01T08:00:00+08:00}]", "n")
     assert loaded.cameras[0].start == "2026-03-01T08:00:00+08:00"
+
+
+def test_vehicles_are_kept_and_judged_as_configured() -> None:
+    own = config.parse(
+        "cameras: [{id: a, road: true}, {id: b}]\n"
+        "gates: [{id: north}]\n"
+        "vehicles:\n"
+        "  retention: {passages: 30d}\n"
+        "  levels: {window: 30d, red: 5, weights: {M07: 0.5}}\n"
+        "  trips: {roads: [[a, b, 3400], [b, north, 900]]}\n",
+        "n",
+    )
+    assert [camera.road for camera in own.cameras] == [True, False]
+    assert (own.vehicles.retention.passages, own.vehicles.retention.violations) == ("30d", "730d")
+    assert own.vehicles.levels.weights == {"M07": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "vehicles: {levels: {yellow: 3, red: 2}}",
+            "n:1: vehicles.levels: red (2) must be at least yellow (3)",
+        ),
+        ("vehicles:\n  levels: {window: 900d}", "n:1: vehicles: levels.window (900d) must not be longer"),
+        ("vehicles: {levels: {weights: {M12: 1}}}", "Input should be 'M01', 'M02'"),
+        ("vehicles: {trips: {alike: 2}}", "vehicles.trips.alike: Input should be less than or equal to 1"),
+        (
+            "cameras: [{id: a}]\nvehicles:\n  trips:\n    roads:\n      - [a, a, 1]\n      - [a, road-9, 3400]",
+            "n:6: vehicles.trips.roads.1.1: there is no camera and no gate 'road-9'",
+        ),
+    ],
+)
+def test_mistakes_about_vehicles(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.parse(text, "n")
+    assert told in str(caught.value)

@@ -91,6 +91,9 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
                 warnings.extend(f"camera {camera.id}: {note}" for note in fitted.notes)
 
         attempt(calibrated)
+    roads = ", ".join(camera.id for camera in loaded.config.cameras if camera.road)
+    if roads and (loaded.config.registry.vehicles is None or loaded.config.models.site is None):
+        warnings.append(f"{roads}: road: true does nothing without registry.vehicles and models.site")
     if loaded.config.registry.zones is None:
         warnings.append("no zones: every place is watched for every scene")
     if loaded.config.registry.permits is None:

@@ -51,6 +51,8 @@ def summary(result: ScanResult) -> None:
     speed = f", {result.frames / result.seconds:.1f} frames/s" if result.seconds and result.frames else ""
     done = f" ({result.already_done} more were done before)" if result.already_done else ""
     table.add_row("frames", f"{result.frames}{done}")
+    if result.passages:
+        table.add_row("trucks on roads", f"{result.passages} passages")
     table.add_row("skipped", _counted(result.skipped) or "0")
     table.add_row("detections", f"{result.detections}, {result.placed} placed")
     table.add_row("findings", f"{result.findings}, of them permitted {result.permitted}")
