@@ -9,7 +9,7 @@ from typing import Literal
 from huoyan.passage import Cover, Direction, GateEvent, Outcome, Passage, Verdict
 from huoyan.records import Place, Placement
 
-TRUCKS = frozenset({"dump_truck", "mixer_truck", "loader"})
+TRUCKS = frozenset({"truck", "dump_truck", "mixer_truck", "concrete_pump", "loader"})
 """Labels of vehicles whose passages are kept though they broke no rule."""
 
 

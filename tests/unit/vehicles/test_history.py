@@ -69,6 +69,7 @@ def everything(history: History) -> str:
         ("dump_truck", False, (), True),
         ("mixer_truck", False, (), True),
         ("loader", False, (), True),
+        ("truck", False, (), True),
     ],
 )
 def test_the_door(
