@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 from shapely import STRtree
 from shapely.geometry.base import BaseGeometry
@@ -20,6 +21,7 @@ from huoyan.registry.mistakes import Mistakes
 from huoyan.registry.spot import Spot
 
 LINES = ("LineString", "MultiLineString")
+IntArray = npt.NDArray[np.intp]
 _MAX_WIDTH_M = 1_000.0
 
 
@@ -56,8 +58,14 @@ class Corridors:
         self._lines: dict[str, BaseGeometry] = {c.id: plane.to_metres(c.geometry) for c in self._list}
 
     @cached_property
-    def _tree(self) -> STRtree:
-        return STRtree(list(self._lines.values()))
+    def _segments(self) -> tuple[STRtree, IntArray]:
+        """The tree of all segments, and the corridor of each: whole lines have bounds that overlap everywhere."""
+        parts, owner = shapely.get_parts(list(self._lines.values()), return_index=True)
+        points, line = shapely.get_coordinates(parts, return_index=True)
+        joined = line[1:] == line[:-1]
+        ends = np.stack([points[:-1][joined], points[1:][joined]], axis=1)
+        segments = np.atleast_1d(np.asarray(shapely.linestrings(ends), dtype=object))
+        return STRtree(segments), owner[line[1:][joined]]
 
     def match(self, spot: Spot, corridor_id: str) -> CorridorMatch:
         """How a place lies to one corridor."""
@@ -71,7 +79,8 @@ class Corridors:
 
     def near(self, spot: Spot, metres: float) -> list[CorridorMatch]:
         """Corridors whose middle line is within `metres` of a place, the nearest first."""
-        found = self._tree.query(spot.point, predicate="dwithin", distance=metres)
+        tree, owner = self._segments
+        found = np.unique(owner[tree.query(spot.point, predicate="dwithin", distance=metres)])
         matches = [self.match(spot, self._list[int(index)].id) for index in found]
         return sorted(matches, key=lambda m: (m.distance_m, m.corridor.id))
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import shapely
@@ -86,6 +85,7 @@ class Registry:
         self._zone_list = list(self.zones.values())
         self._zone_index = {zone: index for index, zone in enumerate(self.zones)}
         self._footprint_list = list(self.footprints.values())
+        self._by_tail = _by_tail(vehicles or {})
         self._permit_ids = {permit.id: permit for permit in self.permits}
         self._in_zone: dict[str, list[Permit]] = defaultdict(list)
         for permit in self.permits:
@@ -160,16 +160,10 @@ class Registry:
         """The registered vehicle with this plate, however it is spaced or hyphenated."""
         return (self.vehicles or {}).get(plate_key(plate))
 
-    def vehicles_ending(self, tail: str) -> Sequence[Vehicle]:
-        """The registered vehicles whose plate key is a province and then `tail`."""
+    def vehicles_like(self, tail: str) -> Sequence[Vehicle]:
+        """The registered vehicles whose plate key is any province and then `tail`, in which one `?` may stand for
+        any character."""
         return self._by_tail.get(tail, ())
-
-    @cached_property
-    def _by_tail(self) -> dict[str, list[Vehicle]]:
-        found: dict[str, list[Vehicle]] = {}
-        for key, vehicle in (self.vehicles or {}).items():
-            found.setdefault(key[1:], []).append(vehicle)
-        return found
 
     @property
     def corridors(self) -> Mapping[str, Corridor]:
@@ -209,6 +203,17 @@ class Registry:
             if share > 0:
                 found.append(FootprintMatch(self._footprint_list[index], share))
         return found
+
+
+def _by_tail(vehicles: Mapping[str, Vehicle]) -> dict[str, list[Vehicle]]:
+    """Vehicles by plate key without its province, and by the same with each character masked."""
+    found: dict[str, list[Vehicle]] = {}
+    for key, vehicle in vehicles.items():
+        tail = key[1:]
+        found.setdefault(tail, []).append(vehicle)
+        for slot in range(len(tail)):
+            found.setdefault(f"{tail[:slot]}?{tail[slot + 1 :]}", []).append(vehicle)
+    return found
 
 
 def _plane(geometries: Sequence[BaseGeometry]) -> LocalPlane:

@@ -39,11 +39,10 @@ class Case:
 
     @property
     def sightings(self) -> list[Sighting]:
-        """Where else this vehicle was seen, the latest first."""
-        keys = {plate_key(self.passage.plate.text)} | (
-            {plate_key(self.vehicle.plate)} if self.vehicle else set()
-        )
-        found = [sighting for sighting in self.context.earlier if plate_key(sighting.plate) in keys]
+        """Where else this vehicle was seen, the latest first; a wrong province does not hide it."""
+        own = plate_key(self.vehicle.plate if self.vehicle else self.passage.plate.text)
+        skipped = 1 if len(self.registry.vehicles_like(own[1:])) == 1 else 0
+        found = [s for s in self.context.earlier if plate_key(s.plate)[skipped:] == own[skipped:]]
         return sorted(found, key=lambda sighting: sighting.time, reverse=True)
 
     def site_name(self, site: str) -> str:

@@ -41,19 +41,16 @@ def likely(reading: PlateReading, registry: Registry, limits: Limits) -> list[Ve
     colour is none of them.
     """
     text = plate_key(reading.text)
+    head, tail = text[:1], text[1:]
     weak = _weak(reading, text, limits)
     inner = [slot - 1 for slot in weak if slot]
-    head, tail = text[:1], text[1:]
-    changed = set(_changed(tail, [(slot, _like(tail, slot, inner)) for slot in range(len(tail))]))
+    patterns = [*_alike(tail), *(_masked(tail, slot) for slot in inner), *_longer_and_shorter(tail)]
     for first, second in combinations(inner, 2):
-        for once in _changed(tail, [(first, SERIAL)]):
-            changed.update(_changed(once, [(second, SERIAL)]))
-    changed.update(_longer_and_shorter(tail))
-    found = [*registry.vehicles_ending(tail)]
-    found += [
-        v for t in changed for v in registry.vehicles_ending(t) if 0 in weak or plate_key(v.plate)[0] == head
-    ]
-    return _of(found, reading, limits)
+        patterns += [_masked(_put(tail, first, character), second) for character in SERIAL]
+    found = _like(patterns, registry)
+    if 0 not in weak:
+        found = [vehicle for vehicle in found if plate_key(vehicle.plate)[0] == head]
+    return _of([*registry.vehicles_like(tail), *found], reading, limits)
 
 
 def possible(reading: PlateReading, registry: Registry, limits: Limits) -> list[Vehicle]:
@@ -64,20 +61,17 @@ def possible(reading: PlateReading, registry: Registry, limits: Limits) -> list[
     register.
     """
     tail = plate_key(reading.text)[1:]
-    changed = set(_changed(tail, [(slot, SERIAL) for slot in range(len(tail))]))
-    for once, rest in _one_alike(tail):
-        changed.update(_changed(once, [(slot, LIKE.get(tail[slot], "")) for slot in rest]))
-    return _of((v for t in changed for v in registry.vehicles_ending(t)), reading, limits)
+    patterns = [_masked(tail, slot) for slot in range(len(tail))]
+    patterns += [twice for once in _alike(tail) for twice in _alike(once)]
+    return _of(_like(patterns, registry), reading, limits)
 
 
 def remote(reading: PlateReading, registry: Registry, limits: Limits) -> list[Vehicle]:
     """Approved vehicles that differ in one character that looks alike and in any other one, by plate; the province
     may be another as well. Nearly every plate is so near to some vehicle."""
     tail = plate_key(reading.text)[1:]
-    changed: set[str] = set()
-    for once, rest in _one_alike(tail):
-        changed.update(_changed(once, [(slot, SERIAL) for slot in rest]))
-    return _of((v for t in changed for v in registry.vehicles_ending(t)), reading, limits)
+    patterns = [_masked(once, slot) for once in _alike(tail) for slot in range(len(tail))]
+    return _of(_like(patterns, registry), reading, limits)
 
 
 def colours_differ(reading: PlateReading, vehicle: Vehicle, limits: Limits) -> bool:
@@ -104,27 +98,25 @@ def _weak(reading: PlateReading, text: str, limits: Limits) -> list[int]:
     return sorted(sorted(doubtful, key=lambda slot: reading.characters[slot])[:WEAK_SLOTS])
 
 
-def _like(tail: str, slot: int, weak: list[int]) -> str:
-    return SERIAL if slot in weak else LIKE.get(tail[slot], "")
+def _like(patterns: Iterable[str], registry: Registry) -> list[Vehicle]:
+    return [vehicle for pattern in patterns for vehicle in registry.vehicles_like(pattern)]
 
 
-def _changed(tail: str, others: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """The text with one slot changed to each of its others."""
-    for slot, characters in others:
-        before, after = tail[:slot], tail[slot + 1 :]
-        yield from (f"{before}{character}{after}" for character in characters)
+def _put(tail: str, slot: int, character: str) -> str:
+    return f"{tail[:slot]}{character}{tail[slot + 1 :]}"
 
 
-def _one_alike(tail: str) -> Iterator[tuple[str, list[int]]]:
-    """The text with one character replaced by one that looks like it, and the other slots."""
+def _masked(tail: str, slot: int) -> str:
+    return _put(tail, slot, "?")
+
+
+def _alike(tail: str) -> Iterator[str]:
+    """The text with one character replaced by one that looks like it."""
     for slot, character in enumerate(tail):
-        rest = [other for other in range(len(tail)) if other != slot]
-        for once in _changed(tail, [(slot, LIKE.get(character, ""))]):
-            yield once, rest
+        yield from (_put(tail, slot, other) for other in LIKE.get(character, ""))
 
 
 def _longer_and_shorter(tail: str) -> Iterator[str]:
     """The text with one character more or less."""
-    for slot in range(len(tail) + 1):
-        yield from (f"{tail[:slot]}{character}{tail[slot:]}" for character in SERIAL)
+    yield from (f"{tail[:slot]}?{tail[slot:]}" for slot in range(len(tail) + 1))
     yield from (tail[:slot] + tail[slot + 1 :] for slot in range(len(tail)))

@@ -12,7 +12,7 @@ from datetime import date
 
 from huoyan.passage import Code, Reason
 from huoyan.records import Placement
-from huoyan.registry import Registry, Vehicle
+from huoyan.registry import Registry, Vehicle, plate_key
 from huoyan.registry.entries import PLATE_COLOURS
 from huoyan.vehicles import ground
 from huoyan.vehicles.case import Case
@@ -178,7 +178,8 @@ def unlike_vehicle(case: Case) -> Answer:
     if passage.looks >= case.limits.looks and any(passage.label in UNLIKE[label] for label in labels):
         zh, en = f"车型不符：登记为{vehicle.kind}", f"it is a {passage.label}, registered as {vehicle.kind}"
         return _plate_reason("M09", zh, en, case)
-    place, sightings = passage.place, case.sightings
+    place, own = passage.place, plate_key(vehicle.plate)
+    sightings = [seen for seen in case.sightings if plate_key(seen.plate) == own]
     if not isinstance(place, Placement) or not sightings:
         return None
     kmh, there = max(((ground.speed_kmh(case, place, s), s) for s in sightings), key=lambda pair: pair[0])
