@@ -29,11 +29,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one pair, in pixels: marked and changed, marked, changed."""
+    """Of one pair, in pixels: marked and changed, marked, changed. And patches: reported, of these on a change."""
 
     both: int
     marked: int
     changed: int
+    patches: int = 0
+    right: int = 0
 
 
 def f1(counts: Sequence[Counts]) -> float:
@@ -50,7 +52,13 @@ def count(chance: Floats, changed: Mask, threshold: float) -> dict[float, Counts
     table = {}
     for peak in (step for step in _STEPS if step >= threshold):
         kept = peaks >= peak
-        table[peak] = Counts(int(hits[kept].sum()), int(pixels[kept].sum()), real)
+        table[peak] = Counts(
+            int(hits[kept].sum()),
+            int(pixels[kept].sum()),
+            real,
+            int(kept.sum()),
+            int((hits[kept] > 0).sum()),
+        )
     return table
 
 
@@ -87,9 +95,10 @@ def measure(chances: Sequence[Floats], pairs: Sequence[Pair], points: Mapping[st
 
 
 def _figures(counts: Sequence[Counts]) -> dict[str, Any]:
-    both, marked, changed = (sum(getattr(c, name) for c in counts) for name in ("both", "marked", "changed"))
+    names = ("both", "marked", "changed", "patches", "right")
+    both, marked, changed, patches, right = (sum(getattr(c, name) for c in counts) for name in names)
     quiet = [c for c in counts if not c.changed]
-    figures: dict[str, Any] = {"pairs": len(counts)}
+    figures: dict[str, Any] = {"pairs": len(counts), "patches": patches, "patches_right": right}
     if changed:
         low, high = bootstrap.interval(counts, f1)
         figures |= {
@@ -112,7 +121,8 @@ def choose(
         most_quiet: share of the pairs without change in which something may be marked. Where no point keeps
             to it, those count that mark the fewest.
         as_good: points whose F1 is less than this below the best are as good: few held-back pairs do not tell
-            them apart. Of them the one of the highest precision is taken, which cries least.
+            them apart. Of them the one is taken whose patches lie on a change most often: each false one is
+            somebody's walk.
     """
     tables: dict[str, dict[Point, list[Counts]]] = {}
     for chance, pair in zip(chances, pairs, strict=True):
@@ -133,9 +143,10 @@ def _best(table: Mapping[Point, Sequence[Counts]], most_quiet: float, as_good: f
     least = max(f1(table[point]) for point in allowed) - as_good
     return max(
         (point for point in allowed if f1(table[point]) >= least),
-        key=lambda point: (_precision(table[point]), f1(table[point])),
+        key=lambda point: (_right(table[point]), f1(table[point])),
     )
 
 
-def _precision(counts: Sequence[Counts]) -> float:
-    return sum(c.both for c in counts) / max(1, sum(c.marked for c in counts))
+def _right(counts: Sequence[Counts]) -> float:
+    """The share of patches that lie on a change."""
+    return sum(c.right for c in counts) / max(1, sum(c.patches for c in counts))

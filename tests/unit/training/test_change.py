@@ -134,6 +134,7 @@ def test_figures_are_pooled_over_pixels() -> None:
     assert numbers["fine"]["recall"] == 1.0
     assert numbers["fine"]["f1"] == 0.667
     assert numbers["all"]["pairs"] == 4
+    assert (numbers["all"]["patches"], numbers["all"]["patches_right"]) == (2, 1)
     assert (numbers["all"]["quiet"], numbers["all"]["quiet_marked"]) == (2, 1)
     low, high = numbers["fine"]["f1_interval"]
     assert low < 0.667 < high
@@ -166,17 +167,21 @@ def test_pairs_that_must_stay_quiet_outweigh_the_figure() -> None:
     assert change_scoring.measure([chance, loud], [one, quiet], points)["all"]["recall"] == 1.0
 
 
-def test_of_points_as_good_the_most_precise_is_taken() -> None:
+def test_of_points_as_good_the_one_with_the_fewest_false_patches_is_taken() -> None:
     one = pair()
-    # A rim that belongs to the house and one as sure that does not: with both F1 is a little higher.
-    chance = np.where(one.changed, 0.9, 0.0).astype(np.float32)
-    chance[100:104, 120:180] = 0.5
-    chance[98:100, 120:180] = 0.5
+    # A small part of the change is as unsure as two specks that are none: with them F1 is a little higher.
+    changed = one.changed.copy()
+    changed[10:20, 10:30] = True
+    one = replace(one, changed=changed)
+    chance = np.where(changed, 0.9, 0.0).astype(np.float32)
+    chance[10:20, 10:30] = 0.5
+    chance[200:204, 20:24] = chance[220:224, 20:24] = 0.5
     best = change_scoring.choose([chance], [one], 1.0)
-    assert best["fine"].threshold <= 0.5
-    point = change_scoring.choose([chance], [one], 1.0, as_good=0.05)["fine"]
-    assert 0.5 < point.threshold <= 0.9
-    assert change_scoring.measure([chance], [one], {"fine": point})["all"]["precision"] == 1.0
+    assert best["fine"].peak <= 0.5
+    best = change_scoring.choose([chance], [one], 1.0, as_good=0.05)
+    assert 0.5 < best["fine"].peak <= 0.9
+    numbers = change_scoring.measure([chance], [one], best)["all"]
+    assert (numbers["patches"], numbers["patches_right"]) == (1, 1)
 
 
 def test_coarse_and_fine_pairs_have_a_point_each() -> None:
