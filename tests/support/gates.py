@@ -64,13 +64,17 @@ gates:
 """
 
 
-def write_county(folder: Path, intake: str = "") -> Path:
-    """A county with one gate in a folder; returns its configuration."""
+def write_county(folder: Path, intake: str = "", *, live: bool = True) -> Path:
+    """A county with one gate in a folder; returns its configuration.
+
+    Not `live`: its cameras are files, so time is what passages and messages tell.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vehicles.csv").write_text(VEHICLES, encoding="utf-8")
     (folder / "zones.geojson").write_text(json.dumps(ZONES), encoding="utf-8")
     path = folder / "county.yaml"
-    path.write_text(GATE + intake, encoding="utf-8")
+    gate = GATE if live else GATE.replace("rtsp://127.0.0.1/", "")
+    path.write_text(gate + intake, encoding="utf-8")
     return path
 
 
@@ -214,22 +218,23 @@ def gate_process(config: Path, **environment: str) -> Iterator[subprocess.Popen[
 
 
 def start_gate(config: Path, **environment: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(config)],
-        stdout=(config.parent / "out.txt").open("a", encoding="utf-8"),
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "HUOYAN_GATE_TOKEN": TOKEN, **environment},
-    )
-    assert process.stderr is not None
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if line.startswith("ready"):
-            # Somebody must go on reading, or a full pipe stops the gate.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+    out, told = config.parent / "out.txt", config.parent / f"told-{time.monotonic_ns()}.txt"
+    with out.open("a", encoding="utf-8") as stdout, told.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(config)],
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+            env={**os.environ, "HUOYAN_GATE_TOKEN": TOKEN, **environment},
+        )
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if any(line.startswith("ready") for line in told.read_text(encoding="utf-8").splitlines()):
             return process
-    raise AssertionError(f"the gate did not start: {''.join(seen)}")
+        time.sleep(0.02)
+    process.kill()
+    process.wait(10)
+    raise AssertionError(f"the gate did not start: {told.read_text(encoding='utf-8')}")
 
 
 def wait_for(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
