@@ -34,7 +34,7 @@ import gate_video
 from gate_video import Pass
 from huoyan.passage import Passage
 from huoyan.perception.passages import View
-from huoyan.runs.passages import PassageEyes, Source, latest, passages
+from huoyan.runs.passages import EyeSettings, PassageEyes, Source, latest, passages
 from huoyan.sources import making
 from huoyan.sources.live import LiveFrames
 
@@ -64,8 +64,9 @@ def main() -> None:
         gate_video.write(options.work, data, camera, options.minutes, options.rate, options.seed)
         for camera in range(len(CAMERAS))
     ]
-    eyes = PassageEyes()
-    eyes.detector.warm_up()
+    eyes = PassageEyes(EyeSettings(street="road-n"))
+    for detector in eyes.detectors:
+        detector.warm_up()
     rows = [_measure(pace, eyes, videos, options) for pace in options.pace]
     for row in rows:
         print(json.dumps(row, ensure_ascii=False, indent=1))

@@ -3,7 +3,8 @@
 Each truck carries a rendered plate where its own hung. Two lanes lead to the camera; trucks come nearer in perspective
 until they leave over the lower edge. Real frames' noise is added, and everything is encoded as H.264 the way cameras do
 (1080p, 25 pictures a second, a key frame every two seconds, no B-frames). The truth is told beside: which plate crosses
-which line when. It measures how fast a gate is, not how good its models are: some of the trucks were trained on.
+which line when. It measures how fast a gate is, not how good its models
+are: its trucks are such as the detectors know, and some were trained on.
 
 The pictures are read from a folder of data (`site`, `machinery`, `plates`) and are no part of this repository.
 """
@@ -50,13 +51,6 @@ class Model:
 
 
 MODELS = (
-    Model(
-        "machinery/train/images/css_0015.jpg",
-        (0.056, 0.284, 0.911, 0.922),
-        (0.36, 0.32, 0.95, 0.9),
-        (0.80, 0.835, 0.115),
-        -4,
-    ),
     Model(
         "machinery/train/images/css_0022.jpg",
         (0.131, 0.302, 0.933, 0.914),

@@ -104,6 +104,8 @@ class Scenes(Strict):
 class Models(Strict):
     site: str | None = "site-n"
     street: str | None = "street-n"
+    road: str | None = "road-n"
+    """Knows trucks of every kind at gates, beside the kinds that the site model knows; null: only those count."""
     change: str | None = "change-s"
     dust: str | None = "dust-s"
     """Confirms or doubts what the street model takes for dust; null: its word counts."""
@@ -196,8 +198,8 @@ class Limits(Strict):
     tipping: Share = 0.8
     looks: Annotated[int, Field(ge=1)] = 3
     """Frames from which on the kind of a vehicle is believed."""
-    outside: Share = 0.95
-    """Probability, by the error of the place, that something is outside an area."""
+    outside: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    """Probability with which a place must be outside an area, by its error."""
     margin_m: Annotated[float, Field(ge=0)] = 30
     """Outlines of sites are drawn by hand: what is so near counts as inside."""
     weight_kg: Annotated[float, Field(ge=0)] = 100

@@ -66,7 +66,7 @@ class Passage:
     passage_id: str
     source_id: str
     label: str
-    """Vehicle class of the detector: dump_truck, mixer_truck, loader, car."""
+    """Vehicle class: dump_truck, mixer_truck, truck (of which no detector says what kind it is), loader, car."""
     first_seen: datetime
     last_seen: datetime
     plate: PlateReading = PlateReading()

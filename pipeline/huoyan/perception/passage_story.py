@@ -20,6 +20,12 @@ from huoyan.perception.paths import Line, Stop
 from huoyan.perception.plate_vote import PlateEvidence, PlateVote
 from huoyan.records import Box, Detection, FrameRef, Image, Place, Placement, Unplaced
 
+TRUCK = "truck"
+"""A truck of which no detector says what kind it is."""
+FAMILY = frozenset({TRUCK, "dump_truck", "mixer_truck", "concrete_pump"})
+"""Labels of trucks: those that say a kind, and the one that says none."""
+# A kind counts if it has this share of what speaks for a truck at all.
+_KIND_SHARE = 0.2
 COVERS = frozenset(get_args(Cover)) - {"unknown"}
 # So many reads are kept, the surest; more say nothing new.
 MOST_READS = 40
@@ -33,6 +39,7 @@ _BEST_SCORES = 2
 _IMAGES_OF_GUESSES = 3
 # A flash of two looks is nothing; nor is what reaches its threshold in one look of ten.
 FEWEST_SURE = 3
+DEFAULT_THRESHOLD = 0.3
 _SURE_SHARE = 0.25
 
 
@@ -73,9 +80,11 @@ class Part:
     at_stop: int = 0
     """Reads since it last moved."""
     votes: dict[str, float] = field(default_factory=dict)
-    """By label, how much speaks for it: scores as multiples of the label's threshold, near looks counting more."""
+    """By label, how much speaks for it: scores as multiples of their thresholds, near looks counting more."""
+    truck: float = 0.0
+    """The same for any label of a truck, the best of each look."""
     sure: Counter[str] = field(default_factory=Counter)
-    """By label, looks that reach its threshold by themselves."""
+    """By label, looks that reach its threshold by themselves; under `TRUCK` those of any truck."""
     path: list[Stop] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     unread: Counter[str] = field(default_factory=Counter)
@@ -88,24 +97,14 @@ class Part:
     """Best scores of dust, spill and a raised body, by label."""
     covers: dict[Cover, list[float]] = field(default_factory=dict)
 
-    def see(
-        self,
-        frame: FrameRef,
-        image: Image,
-        seen: Detection,
-        threshold: float,
-        place: Place | None,
-        hold: bool,
-    ) -> None:
-        """Add one look; `threshold` is the label's, `hold` says whether pictures for the sights are kept."""
+    def see(self, frame: FrameRef, image: Image, seen: Detection, place: Place | None, hold: bool) -> None:
+        """Add one look; `hold` says whether pictures for the sights are kept."""
         stops = len(self.path)
         paths.advanced(self.path, seen.box, frame.time, frame.size)
         self.at_stop = 0 if len(self.path) != stops else self.at_stop
         self.last, self.size = frame.time, frame.size
         self.looks += 1
-        weight = seen.score / threshold * paths.extent(seen.box) / max(frame.size)
-        self.votes[seen.label] = self.votes.get(seen.label, 0.0) + weight
-        self.sure[seen.label] += seen.score >= threshold
+        self._count(sureness(seen), paths.extent(seen.box) / max(frame.size))
         self.colours += appearance.look(image, seen.box)
         self._show("wide", frame, seen, image if hold else None)
         self._show("load", frame, seen, image if hold else None)
@@ -113,6 +112,14 @@ class Part:
         cover = seen.attributes.get("cover")
         if cover is not None and cover in COVERS:
             self.covers.setdefault(cover, []).append(float(seen.attributes.get("cover_score", 1.0)))
+
+    def _count(self, said: dict[str, float], weight: float) -> None:
+        for label, sure in said.items():
+            self.votes[label] = self.votes.get(label, 0.0) + weight * sure
+            self.sure[label] += sure >= 1 and label != TRUCK
+        truck = max((sure for label, sure in said.items() if label in FAMILY), default=0.0)
+        self.truck += weight * truck
+        self.sure[TRUCK] += truck >= 1
 
     def read(self, frame: FrameRef, box: Box, evidence: PlateEvidence, image: Image | None) -> None:
         """Add what the plate said in one frame."""
@@ -196,12 +203,19 @@ class Story:
         for part in self.parts:
             for label, score in part.votes.items():
                 votes[label] = votes.get(label, 0.0) + score
-        return max(votes, key=lambda label: (votes[label], label))
+        rivals = {label: vote for label, vote in votes.items() if label not in FAMILY}
+        truck = sum(part.truck for part in self.parts)
+        if rivals and max(rivals.values()) > truck:
+            return max(rivals, key=lambda label: (rivals[label], label))
+        kinds = {label: votes.get(label, 0.0) for label in sorted(FAMILY - {TRUCK})}
+        kind = max(kinds, key=lambda label: kinds[label])
+        return kind if kinds[kind] >= _KIND_SHARE * truck else TRUCK
 
     @property
     def sure(self) -> bool:
         """Whether its label was seen clearly in several looks, and not only now and then."""
-        clear = sum(part.sure[self.label] for part in self.parts)
+        label = TRUCK if self.label in FAMILY else self.label
+        clear = sum(part.sure[label] for part in self.parts)
         return clear >= FEWEST_SURE and clear >= _SURE_SHARE * self.looks
 
     @property
@@ -305,6 +319,14 @@ class Story:
         if shown is not None:
             sights.insert(1, Sight("plate", shown.frame, shown.box, round(shown.score, 4)))
         return sights
+
+
+def sureness(seen: Detection) -> dict[str, float]:
+    """How sure a look is of each label, as multiples of its threshold: attribute `sure`, and `also` for what other
+    classes and detectors say of the same vehicle."""
+    own = float(seen.attributes.get("sure", seen.score / DEFAULT_THRESHOLD))
+    also: dict[str, float] = seen.attributes.get("also", {})
+    return {**also, seen.label: max(own, also.get(seen.label, 0.0))}
 
 
 def voted(reads: Sequence[Read], threshold: float) -> PlateVote:

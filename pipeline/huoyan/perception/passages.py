@@ -26,7 +26,18 @@ from typing import Literal, Protocol
 
 from huoyan.passage import Direction, Passage, passage_id
 from huoyan.perception import appearance, paths
-from huoyan.perception.passage_story import COVERS, READS_A_STOP, Part, Story, moved, voted
+from huoyan.perception.passage_story import (
+    COVERS,
+    DEFAULT_THRESHOLD,
+    FAMILY,
+    READS_A_STOP,
+    TRUCK,
+    Part,
+    Story,
+    moved,
+    sureness,
+    voted,
+)
 from huoyan.perception.paths import Line
 from huoyan.perception.plate_vote import PlateEvidence
 from huoyan.perception.plates import FoundPlate
@@ -34,21 +45,20 @@ from huoyan.perception.tracker import Tracker
 from huoyan.perception.vehicle_plates import MIN_VEHICLE_PX
 from huoyan.records import Box, Detection, FrameRef, Image, Place
 
-TRUCKS = frozenset({"dump_truck", "mixer_truck"})
-RIVALS = frozenset({"car", "loader", "excavator", "crane", "concrete_pump", "piling_rig"})
+TRUCKS = frozenset({"dump_truck", "mixer_truck", TRUCK})
+RIVALS = frozenset({"car", "bus", "loader", "excavator", "crane", "piling_rig"}) | FAMILY
 """What a truck may be taken for, or taken for a truck: followed too, so that the votes over a track can decide."""
 TRACES = frozenset({"dust_plume", "spill", "raised_body"})
 """Labels of what a vehicle leaves or does; no shipped model knows the last two."""
 
 # Boxes of two classes that overlap so far (IoU) are one vehicle; so is a part of it, of which this share lies inside.
 _SAME, _INSIDE, _PART_OF = 0.55, 0.9, 0.3
-# How far a lost vehicle may be from where it should be, in its sizes, at once and a second more.
-_NEAR, _NEAR_A_SECOND = 0.6, 0.3
+# How far a lost vehicle may be from where it should be: in its sizes, and as a share of the way it should have gone.
+_NEAR, _NEAR_OF_WAY = 0.6, 0.7
 _SIZES = 2.0
 _ALIKE = 0.75
 _STOOD_S = 3.0
 _GONE_S = 1.5
-_START = 0.3
 # Two readable plates that differ in so many characters are no misread.
 _OTHER_PLATE = 3
 # Slower than this many sizes a second nothing whirls up behind a vehicle.
@@ -110,7 +120,6 @@ class PassageBuilder:
         *,
         early: bool = False,
         keep: Callable[[FrameRef, Image], FrameRef] | None = None,
-        thresholds: Mapping[str, float] | None = None,
         join_s: float = 8.0,
         parked_s: float = 600.0,
     ) -> None:
@@ -121,8 +130,6 @@ class PassageBuilder:
             plates: reads plates, of its own labels only; None: no plate is read.
             early: tell passages before they have ended; see the module.
             keep: stores a frame whose pixels cannot be read again (of a live source), and says where.
-            thresholds: by label, the score from which a detection counts by itself, default 0.3; weaker ones only
-                go on with a track.
             join_s: a vehicle out of sight this long has left.
             parked_s: the same for one that stood.
         """
@@ -131,8 +138,7 @@ class PassageBuilder:
         self._plates, self._early, self._keep = plates, early, keep
         self._join_s, self._parked_s = join_s, parked_s
         # Seconds a thing is lost: the builder joins tracks better than the tracker, which knows no colours.
-        self._tracker = Tracker(start=_START, lost_s=1.5, lost_steps=3)
-        self._thresholds = thresholds or {}
+        self._tracker = Tracker(start=DEFAULT_THRESHOLD, lost_s=1.5, lost_steps=3)
         self._stories: list[Story] = []
         self._begun: Counter[datetime] = Counter()
         self._line: Line | None = view.line
@@ -162,9 +168,8 @@ class PassageBuilder:
             if track.track_id is not None:
                 story = self._story(track.track_id, vehicle, frame, image)
                 place = self.view.place(vehicle, frame.size) if self.view.place else None
-                threshold = self._thresholds.get(vehicle.label, _START)
                 one = _covered(vehicle, others)
-                story.parts[-1].see(frame, image, one, threshold, place, self._keep is not None)
+                story.parts[-1].see(frame, image, one, place, self._keep is not None)
                 story.owed = True
                 seen.append((story, vehicle))
         self._read(frame, image, seen)
@@ -246,7 +251,8 @@ class PassageBuilder:
             return None
         (x, y), (ex, ey) = paths.centre(box), paths.expected(path, frame.time)
         away = hypot(x - ex, y - ey) / (0.5 * (size + before))
-        if away > _NEAR + _NEAR_A_SECOND * gap:
+        way = hypot(*paths.heading(path)) * gap / (0.5 * (size + before))
+        if away > _NEAR + _NEAR_OF_WAY * way:
             return None
         return away + 1 - alike
 
@@ -312,9 +318,11 @@ class PassageBuilder:
         wanted = [
             (story, vehicle)
             for story, vehicle in seen
-            if vehicle.label in self._plates.labels and story.parts[-1].at_stop < READS_A_STOP
+            if story.label in self._plates.labels and story.parts[-1].at_stop < READS_A_STOP
         ]
-        found = self._plates.evidence_on(image, [vehicle for _, vehicle in wanted]) if wanted else {}
+        # A truck that looks like a car in this frame is a truck all the same.
+        trucks = [replace(vehicle, label=story.label) for story, vehicle in wanted]
+        found = self._plates.evidence_on(image, trucks) if wanted else {}
         for index, (story, vehicle) in enumerate(wanted):
             part = story.parts[-1]
             if index not in found:
@@ -374,20 +382,23 @@ class PassageBuilder:
 
 
 def one_a_vehicle(found: Sequence[Detection]) -> list[Detection]:
-    """Detections of vehicles, each vehicle once: of two classes on one vehicle, and of a part in a whole, the surer."""
-    kept: list[Detection] = []
+    """Detections of vehicles, each vehicle once: of several on one vehicle, and of a part in a whole, the one with the
+    highest score. What the others are sure of goes into its attribute `also`."""
+    kept: list[tuple[Detection, dict[str, float]]] = []
     for one in sorted(found, key=lambda d: (-d.score, d.box)):
-        if not any(_is_same(one.box, other.box) for other in kept):
-            kept.append(one)
-    return kept
+        same = next(((other, also) for other, also in kept if _is_same(one.box, other.box)), None)
+        if same is None:
+            kept.append((one, {}))
+        elif _overlap(one.box, same[0].box) > _SAME:
+            # What is only a part of it (a cab, a car before it) has no say in what the whole is.
+            for label, sure in sureness(one).items():
+                same[1][label] = max(sure, same[1].get(label, 0.0))
+    return [replace(one, attributes={**one.attributes, "also": also}) if also else one for one, also in kept]
 
 
 def _is_same(a: Box, b: Box) -> bool:
-    shared = _shared(a, b)
     small, large = sorted((_area(a), _area(b)))
-    if shared > _SAME * max(small + large - shared, 1e-6):
-        return True
-    return shared >= _INSIDE * small and small >= _PART_OF * large
+    return _overlap(a, b) > _SAME or (_shared(a, b) >= _INSIDE * small and small >= _PART_OF * large)
 
 
 def _covered(vehicle: Detection, others: Sequence[Detection]) -> Detection:
@@ -423,6 +434,12 @@ def _traces(story: Story, box: Box, others: Sequence[Detection]) -> None:
 def _unlike(a: str, b: str) -> int:
     """Places at which two texts differ."""
     return sum(p != q for p, q in zip(a, b, strict=False)) + abs(len(a) - len(b))
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    shared = _shared(a, b)
+    return shared / max(_area(a) + _area(b) - shared, 1e-6)
 
 
 def _shared(a: Box, b: Box) -> float:

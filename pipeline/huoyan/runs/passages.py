@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -16,6 +16,7 @@ from huoyan.passage import Passage
 from huoyan.perception import dust, runtimes
 from huoyan.perception.detector import Detector
 from huoyan.perception.dust import DustClassifier
+from huoyan.perception.passage_story import TRUCK
 from huoyan.perception.passages import RIVALS, TRUCKS, PassageBuilder, View
 from huoyan.perception.paths import Line
 from huoyan.perception.runtimes import AUTO, Wish
@@ -37,6 +38,9 @@ class EyeSettings:
     """What looks at gates and roads. Picklable."""
 
     detector: str = "site-n"
+    """Knows kinds of trucks."""
+    street: str | None = None
+    """A second detector, which knows trucks of every kind as cameras of streets and gates see them: `road-n`."""
     labels: frozenset[str] = TRUCKS
     """Vehicles to tell."""
     plates: tuple[str, str] | None = ("plate-reader", "plate-corners")
@@ -65,18 +69,19 @@ class PassageEyes:
         self.settings = settings
         folder, threads = settings.models_folder, settings.threads
         runtimes.prefer(settings.wish)
-        self.detector = Detector(
-            settings.detector, folder=folder, threads=threads, long_side=settings.long_side
-        )
-        unknown = settings.labels - set(self.detector.classes)
-        if unknown:
+        names = [settings.detector, *([settings.street] if settings.street else [])]
+        self.detectors = [
+            Detector(name, folder=folder, threads=threads, long_side=settings.long_side) for name in names
+        ]
+        known = {label for detector in self.detectors for label in detector.classes}
+        if unknown := settings.labels - known - {TRUCK}:
             raise ModelError(
-                f"does not know {', '.join(sorted(unknown))}; it knows {', '.join(self.detector.classes)}",
-                subject=settings.detector,
+                f"does not know {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}",
+                subject=", ".join(names),
                 code="wrong_classes",
             )
         wanted = settings.labels | RIVALS
-        self._limits = {label: _WEAK if label in wanted else _NEVER for label in self.detector.classes}
+        self._limits = {label: _WEAK if label in wanted else _NEVER for label in known}
         self.plates = (
             VehiclePlates(settings.plate_labels, *settings.plates, folder=folder, threads=threads)
             if settings.plates and settings.plate_labels
@@ -91,12 +96,18 @@ class PassageEyes:
             )
 
     def vehicles(self, image: Image) -> list[Detection]:
-        """Vehicles in a frame, uint8 [H, W, 3] RGB, weak looks included.
+        """Vehicles in a frame, uint8 [H, W, 3] RGB, weak looks included; `sure` is the score over its threshold.
 
         Raises:
             SourceError, ModelError: as `Detector.detect`.
         """
-        return self.detector.detect([image], thresholds=self._limits)[0]
+        found = []
+        for detector in self.detectors:
+            limits = {label: self._limits[label] for label in detector.classes}
+            for one in detector.detect([image], thresholds=limits)[0]:
+                sure = {"sure": one.score / detector.thresholds[one.label]}
+                found.append(replace(one, attributes={**one.attributes, **sure}))
+        return found
 
     def plumes(self, image: Image) -> list[Detection]:
         """Dust plumes in a frame; none where they are not looked for."""
@@ -132,6 +143,7 @@ def eyes_for(
     return PassageEyes(
         EyeSettings(
             detector=models.site,
+            street=_road(models, folder),
             labels=labels,
             plates=(models.plates, models.plate_corners) if models.plates else None,
             plate_labels=labels,
@@ -141,6 +153,14 @@ def eyes_for(
             wish=Wish(models.runtime, models.precision),
         )
     )
+
+
+def _road(models: Models, folder: Path | None) -> str | None:
+    """The second detector; a folder of one's own need not hold it, unless it is asked for by name."""
+    asked = "road" in models.model_fields_set
+    if folder is None or asked or models.road is None or (folder / f"{models.road}.onnx").is_file():
+        return models.road
+    return None
 
 
 def place_on(ground: Ground) -> Callable[[Detection, tuple[int, int]], Place]:
@@ -180,7 +200,7 @@ def passages(
         SourceError: a file is missing or no video.
         ModelError: a model fails.
     """
-    builder = PassageBuilder(view, eyes.plates, early=early, keep=keep, thresholds=eyes.detector.thresholds)
+    builder = PassageBuilder(view, eyes.plates, early=early, keep=keep)
     last: FrameRef | None = None
     looked_for_dust = None
     for item in _frames(source, view.source_id, sampling_s):
@@ -228,10 +248,8 @@ def of_video(
     """
     wanted = frozenset(labels)
     if eyes is None:
-        settings = EyeSettings(labels=wanted, plate_labels=wanted)
-        eyes = PassageEyes(
-            settings if plates else EyeSettings(labels=wanted, plates=None, plate_labels=frozenset())
-        )
+        settings = EyeSettings(street="road-n", labels=wanted, plate_labels=wanted)
+        eyes = PassageEyes(settings if plates else replace(settings, plates=None))
     view = View(Path(video).stem, line, enter, labels=eyes.settings.labels)
     told = latest(passages(video, view, eyes, sampling_s=sampling_s))
     return sorted(told.values(), key=lambda passage: (passage.first_seen, passage.passage_id))

@@ -148,6 +148,25 @@ def test_cars_are_not_told_and_their_plates_not_kept() -> None:
     assert "plate" not in {sight.role for sight in passage.sights}
 
 
+def test_a_truck_that_one_detector_takes_for_a_car_is_a_truck() -> None:
+    """One says car, the other truck, box by box: how often each reaches its own threshold decides."""
+
+    def both(truck: float, car: float) -> list[Passage]:
+        builder, found = PassageBuilder(VIEW, PaintedPlates(labels=frozenset({"truck"}))), []
+        for ref, image, seen in frames([DOWN], 14):
+            twice = [
+                replace(d, label=label, score=0.6, attributes={"sure": sure})
+                for d in seen
+                for label, sure in (("car", car), ("truck", truck))
+            ]
+            found += builder.feed(ref, image, twice)
+        return found
+
+    (passage,) = both(1.5, 1.1)
+    assert (passage.label, passage.plate.text) == ("truck", A)
+    assert both(1.1, 1.5) == []
+
+
 def test_an_unreadable_plate_says_why() -> None:
     (unsure,) = told([DOWN], plates=PaintedPlates(sure=0.2))
     assert unsure.plate.text == ""
@@ -307,7 +326,9 @@ def test_two_boxes_on_one_vehicle_are_one_and_a_far_truck_behind_a_near_one_stay
     cab = Detection("car", 0.4, (110, 220, 300, 395))
     far = Detection("dump_truck", 0.6, (300, 110, 390, 200))
     beside = Detection("dump_truck", 0.6, (330, 120, 600, 400))
-    assert one_a_vehicle([same, truck, cab, far, beside]) == [truck, far, beside]
+    near, *others = one_a_vehicle([same, truck, cab, far, beside])
+    assert near == replace(truck, attributes={"also": {"mixer_truck": pytest.approx(0.5 / 0.3)}})
+    assert others == [far, beside]
 
 
 def test_frames_that_cannot_be_read_again_are_stored_once_they_are_shown() -> None:
