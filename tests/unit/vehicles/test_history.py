@@ -137,6 +137,17 @@ def test_a_later_revision_takes_the_place_of_an_earlier_one(history: History) ->
     assert [one.code for one in history.violations(A)] == ["M03"]
 
 
+def test_a_passage_keeps_the_trip_that_was_told(history: History) -> None:
+    """Unreadable it was taken for the truck before it; that it is another one is known too late."""
+    first = history.record(road(passage(0)))
+    early = passage(1, plate="", name="p")
+    taken = history.record(road(early))
+    assert first is not None and taken is not None and taken.trip_id == first.trip_id
+    whole = replace(early, plate=reading(B), last_seen=early.last_seen + timedelta(seconds=5))
+    later = history.record(road(whole))
+    assert later is not None and later.trip_id == first.trip_id
+
+
 def test_it_joins_the_callers_transaction(history: History) -> None:
     history.connection.execute("BEGIN IMMEDIATE")
     history.record(road(passage(), LATE))

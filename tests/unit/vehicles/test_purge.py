@@ -74,6 +74,7 @@ def test_at_most_once_a_day(history: History, tmp_path: Path) -> None:
 def test_a_purge_that_was_cut_off_is_taken_up(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    purge.purge(history.connection, tmp_path, KEEP, NOW - timedelta(days=1))
     for number in range(3):
         seen(history, 50, f"浙A0000{number}", picture=f"{number}.jpg")
         (tmp_path / f"{number}.jpg").write_bytes(b"x")

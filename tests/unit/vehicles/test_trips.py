@@ -112,6 +112,11 @@ def test_what_comes_late_joins_its_trip() -> None:
     assert together(route) == [0, 0, 0]
 
 
+def test_what_fits_two_trips_joins_the_nearer() -> None:
+    assert together([leg(0, plate=A), leg(60, plate=A), leg(40, plate=A)]) == [0, 1, 1]
+    assert together([leg(0, plate=A), leg(60, plate=A), leg(20, plate=A)]) == [0, 1, 0]
+
+
 # ----------------------------------------------------------------------------------------------------- gates
 def test_going_in_at_a_gate_ends_a_trip_and_coming_out_begins_one() -> None:
     way = [
@@ -157,9 +162,9 @@ def test_an_unreadable_truck_stays_alone_in_doubt(why: str, other: dict[str, obj
     assert together([one, leg(6, "road-2", 5, colour="yellow")]) == [0, 0]
 
 
-@pytest.mark.parametrize(("minutes", "trip"), [(1, 1), (3, 0), (20, 0), (90, 1)])
+@pytest.mark.parametrize(("minutes", "trip"), [(1, 1), (3, 0), (20, 0), (50, 0), (60, 1)])
 def test_by_look_only_as_soon_as_the_road_allows(minutes: float, trip: int) -> None:
-    """5 km: two minutes at 120 km/h, and a truck that needs longer than an hour was somewhere else meanwhile."""
+    """5 km: two minutes at 120 km/h; 7 km of road at 8 km/h and three minutes at lights are 55 minutes."""
     rule = trips.rule_of(Trips(gap="3h"), Limits())
     assert together([leg(0, "road-1", 0), leg(minutes, "road-2", 5)], rule) == [0, trip]
 
