@@ -42,10 +42,9 @@ def read_corridors(path: Path, mistakes: Mistakes) -> list[Corridor]:
 
 @dataclass(frozen=True, slots=True)
 class CorridorMatch:
-    """A corridor near a place: the probability that the place is on it and the metres to its middle line."""
+    """A corridor and the metres from a place's best estimate to its middle line."""
 
     corridor: Corridor
-    share: float
     distance_m: float
 
 
@@ -69,13 +68,8 @@ class Corridors:
 
     def match(self, spot: Spot, corridor_id: str) -> CorridorMatch:
         """How a place lies to one corridor."""
-        corridor, line = self.by_id[corridor_id], self._lines[corridor_id]
-        half = corridor.width_m / 2.0
-        distance = float(shapely.distance(line, spot.point))
-        if abs(distance - half) > 3.0 * spot.sigma_m:
-            return CorridorMatch(corridor, float(distance <= half), distance)
-        inside = shapely.dwithin(line, spot.cloud, half)
-        return CorridorMatch(corridor, float(np.count_nonzero(inside)) / len(inside), distance)
+        distance = float(shapely.distance(self._lines[corridor_id], spot.point))
+        return CorridorMatch(self.by_id[corridor_id], distance)
 
     def near(self, spot: Spot, metres: float) -> list[CorridorMatch]:
         """Corridors whose middle line is within `metres` of a place, the nearest first."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from math import log, pi, sqrt
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -15,7 +14,6 @@ from huoyan.registry.layer import Area, Bounds
 SIGMA_PER_RADIUS = 1.0 / sqrt(-2.0 * log(1.0 - 0.68))
 """A 68 % radius over the standard deviation per axis of a round normal distribution (Rayleigh): 1 / 1.51."""
 _SAMPLES = 64
-PointArray = npt.NDArray[np.object_]
 
 
 def _cloud() -> tuple[
@@ -47,12 +45,6 @@ class Spot:
     @property
     def sigma_m(self) -> float:
         return self.error_m * SIGMA_PER_RADIUS
-
-    @property
-    def cloud(self) -> PointArray:
-        """64 points of equal probability round the best estimate."""
-        sigma = self.sigma_m
-        return np.array(shapely.points(self.x + sigma * _CLOUD_X, self.y + sigma * _CLOUD_Y), dtype=object)
 
     @property
     def bounds(self) -> Bounds:

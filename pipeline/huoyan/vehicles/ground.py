@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import hypot
+from math import hypot, log, sqrt
 
 from huoyan.config import seconds
 from huoyan.records import Placement
@@ -15,30 +15,42 @@ from huoyan.vehicles.context import Sighting
 
 SITE_KINDS = ("disposal_site", "storage_yard")
 """Kinds of zones in which loads may be tipped."""
+NEAR_M = 100.0
+"""How far from a place corridors are looked for by name: half the width of a wide one."""
 CROSSING_S = 300.0
 """A gate's second camera tells the same crossing again within this time."""
 
 
-def share_in(case: Case, spot: Spot, zones: Collection[str], margin_m: float) -> float:
-    """The probability that a place is in one of some zones, each grown by a margin; overlaps count in its favour."""
-    near = case.registry.zones_near(spot, margin_m)
-    ids = [match.zone.id for match in near if match.zone.id in zones]
-    return min(1.0, sum(case.registry.share_within(spot, zone, margin_m) for zone in ids))
+def reach_m(case: Case, spot: Spot) -> float:
+    """How far from its best estimate a place may truly lie.
+
+    The radius that holds it with the probability `limits.outside`, by the Rayleigh distribution of the distance. Not
+    the probability of being inside an area is asked: of a vague place that is small for every small area.
+    """
+    return spot.sigma_m * sqrt(-2.0 * log(1.0 - case.limits.outside))
+
+
+def beside_m(case: Case, spot: Spot) -> float:
+    """Metres from a place to the edge of the nearest of a vehicle's corridors and sites; not above 0: on one."""
+    if case.vehicle is None:
+        return 0.0
+    roads = case.registry.on_corridors(spot, case.vehicle.corridors)
+    edges = [match.distance_m - match.corridor.width_m / 2.0 for match in roads]
+    edges += [case.registry.metres_to(spot, site) - case.limits.margin_m for site in case.vehicle.all_sites]
+    return min(edges, default=0.0)
 
 
 def metres_off(case: Case, place: Placement) -> float | None:
     """Metres to the nearest of a vehicle's corridors and sites, where it surely is on none; else None."""
-    if case.vehicle is None:
-        return None
     spot = case.registry.spot(place)
-    on = case.registry.on_corridors(spot, case.vehicle.corridors)
-    sites = case.vehicle.all_sites
-    inside = sum(match.share for match in on)
-    if inside <= 1.0 - case.limits.outside:
-        inside += share_in(case, spot, sites, case.limits.margin_m)
-    if inside > 1.0 - case.limits.outside:
-        return None
-    return min(match.distance_m - match.corridor.width_m / 2.0 for match in on)
+    metres = beside_m(case, spot)
+    return metres if metres > reach_m(case, spot) else None
+
+
+def corridor_at(case: Case, place: Placement) -> str:
+    """Name of the corridor that a place probably is on, whoever it is for; empty: of none."""
+    near = case.registry.corridors_near(case.registry.spot(place), NEAR_M)
+    return next((m.corridor.name for m in near if m.distance_m <= m.corridor.width_m / 2.0), "")
 
 
 def disposal_site(case: Case) -> str | None:
@@ -81,8 +93,8 @@ def expected(case: Case) -> bool:
     if vehicle is None:
         return False
     if site is None:
-        on = [off is None for off in (metres_off(case, place) for _, place in case.places)]
-        return bool(vehicle.corridors) and bool(on) and all(on)
+        beside = [beside_m(case, case.registry.spot(place)) for _, place in case.places]
+        return bool(vehicle.corridors) and bool(beside) and max(beside) <= 0.0
     loads = [start for start, to in vehicle.trips if to == site]
     if case.passage.direction == "enter" and loads:
         return last_loaded(case, site) in loads

@@ -114,13 +114,16 @@ def off_corridor(case: Case) -> Answer:
         return None
     if not case.places:
         return Unknown("route: it has no place")
-    off = [ground.metres_off(case, place) for _, place in case.places]
+    off = [(ground.metres_off(case, place), place) for _, place in case.places]
     pairs = zip(off, off[1:] or off, strict=False)
-    surely = [max(a, b) for a, b in pairs if a is not None and b is not None]
+    surely = [(max(a, b), place) for (a, place), (b, _) in pairs if a is not None and b is not None]
     if not surely:
         return None
-    metres, names = max(surely), "、".join(case.registry.corridors[c].name for c in vehicle.corridors)
-    zh, en = f"偏离核准路线（{names}）约{metres:.0f}米", f"about {metres:.0f} m off its corridors ({names})"
+    metres, where = max(surely, key=lambda pair: pair[0])
+    own = [case.registry.corridors[name].name for name in vehicle.corridors]
+    there = ground.corridor_at(case, where)
+    zh = f"偏离核准路线（{'、'.join(own)}）约{metres:.0f}米" + (f"，位于{there}" if there else "")
+    en = f"about {metres:.0f} m off its corridors ({', '.join(own)})" + (f", on {there}" if there else "")
     return _plate_reason("M05", zh, en, case)
 
 
@@ -212,9 +215,9 @@ def tips_outside(case: Case) -> Answer:
     if not sites:
         return Unknown("tipping: the county draws no site")
     spot = case.registry.spot(passage.place)
-    if ground.share_in(case, spot, sites, case.limits.margin_m) > 1.0 - case.limits.outside:
-        return None
     metres = ground.nearest_m(case, spot, sites)
+    if metres <= case.limits.margin_m + ground.reach_m(case, spot):
+        return None
     zh, en = (
         f"在场外倾倒，距最近场地约{metres:.0f}米",
         f"it tips about {metres:.0f} m outside the nearest site",
