@@ -174,9 +174,16 @@ def test_the_table_of_keys_is_the_models() -> None:
 
 
 def value_at(key: str) -> Any:
+    """A key's default; of a section that is left out by default, what it holds where it is given."""
     value: Any = Config()
     for part in key.split("."):
+        kind = type(value).model_fields[part].annotation
         value = getattr(value, part)
+        if value is None:
+            optional = [
+                t for t in getattr(kind, "__args__", ()) if isinstance(t, type) and issubclass(t, BaseModel)
+            ]
+            value = optional[0]() if optional else None
     return value
 
 
