@@ -58,6 +58,7 @@ _NEAR, _NEAR_OF_WAY = 0.6, 0.7
 _SIZES = 2.0
 _ALIKE = 0.75
 _STOOD_S = 3.0
+_NEARER = 0.05
 _GONE_S = 1.5
 # Two readable plates that differ in so many characters are no misread.
 _OTHER_PLATE = 3
@@ -172,7 +173,7 @@ class PassageBuilder:
                 story.parts[-1].see(frame, image, one, place, self._keep is not None)
                 story.owed = True
                 seen.append((story, vehicle))
-        self._read(frame, image, seen)
+        self._read(frame, image, seen, [d.box for d in detections if d.label in followed])
         for story, vehicle in seen:
             _traces(story, vehicle.box, others)
         return self._part_company([story for story, _ in seen]) + self.tick(frame.time)
@@ -311,8 +312,15 @@ class PassageBuilder:
         return [rest]
 
     # ------------------------------------------------------------------------------------------ plates
-    def _read(self, frame: FrameRef, image: Image, seen: Sequence[tuple[Story, Detection]]) -> None:
-        """Read the plates of the trucks in a frame. Every look is read, but for those at what stands still."""
+    def _read(
+        self,
+        frame: FrameRef,
+        image: Image,
+        seen: Sequence[tuple[Story, Detection]],
+        others: Sequence[Box],
+    ) -> None:
+        """Read the plates of the trucks in a frame. Every look is read, but for those at what stands still; a plate
+        that hangs on something nearer is not this truck's."""
         if self._plates is None:
             return
         wanted = [
@@ -325,15 +333,21 @@ class PassageBuilder:
         found = self._plates.evidence_on(image, trucks) if wanted else {}
         for index, (story, vehicle) in enumerate(wanted):
             part = story.parts[-1]
+            if index in found and _hangs_on_another(found[index][0].box, vehicle.box, others):
+                self._unread(part, "another vehicle's plate")
+                continue
             if index not in found:
                 x1, y1, x2, y2 = vehicle.box
                 near = min(x2 - x1, y2 - y1) >= MIN_VEHICLE_PX
                 reason = "no plate found" if near else "too far away"
-                part.unread[reason] += 1
-                self.unread[reason] += 1
+                self._unread(part, reason)
                 continue
             plate, evidence = found[index]
             part.read(frame, plate.box, evidence, image if self._keep else None)
+
+    def _unread(self, part: Part, reason: str) -> None:
+        part.unread[reason] += 1
+        self.unread[reason] += 1
 
     # ------------------------------------------------------------------------------------------ telling
     def _patience(self, story: Story) -> float:
@@ -399,6 +413,18 @@ def one_a_vehicle(found: Sequence[Detection]) -> list[Detection]:
 def _is_same(a: Box, b: Box) -> bool:
     small, large = sorted((_area(a), _area(b)))
     return _overlap(a, b) > _SAME or (_shared(a, b) >= _INSIDE * small and small >= _PART_OF * large)
+
+
+def _hangs_on_another(plate: Box, own: Box, others: Sequence[Box]) -> bool:
+    """Whether a plate lies in the box of a vehicle that stands nearer to the camera: lower in the picture."""
+    x, y = paths.centre(plate)
+    return any(
+        other[0] <= x <= other[2]
+        and other[1] <= y <= other[3]
+        and other[3] > own[3] + _NEARER * paths.extent(other)
+        for other in others
+        if _overlap(other, own) <= _SAME
+    )
 
 
 def _covered(vehicle: Detection, others: Sequence[Detection]) -> Detection:

@@ -75,7 +75,7 @@ class LiveFrames:
         patience: Patience = Patience(),
         *,
         pace: bool = False,
-        waiting: int = 5,
+        waiting: int = 2,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         options: dict[str, str] | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class LiveFrames:
             sampling_s: seconds between frames.
             patience: deadlines.
             pace: play a file once, at its own speed, and end with it.
-            waiting: frames that may wait to be looked at.
+            waiting: frames that may wait to be looked at; more of them only make what is told late.
             now: the wall clock.
             options: for FFmpeg, beside RTSP over TCP.
         """

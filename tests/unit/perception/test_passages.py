@@ -167,6 +167,26 @@ def test_a_truck_that_one_detector_takes_for_a_car_is_a_truck() -> None:
     assert both(1.1, 1.5) == []
 
 
+def test_the_plate_of_a_car_before_the_truck_is_not_the_trucks() -> None:
+    """The finder sees one plate in the truck's box: that of a car that stands nearer and hides it."""
+
+    class Nearer(PaintedPlates):
+        def evidence_on(self, image: Image, detections: Sequence[Detection]) -> dict[int, object]:  # type: ignore[override]
+            found = super().evidence_on(image, detections)
+            corners = np.array([[470, 330], [490, 330], [490, 340], [470, 340]], np.float32)
+            return {i: (replace(plate, corners=corners), told) for i, (plate, told) in found.items()}
+
+    truck = Vehicle(through((0, 480, 340), (4, 480, 360)), A)
+    car = Vehicle(drive((480, 400), (0, 0)), label="car", size=(90, 80), colour=(240, 240, 240))
+    builder, found = PassageBuilder(VIEW, Nearer()), []
+    for seen in frames([truck, car], 4):
+        found += builder.feed(*seen)
+    (passage,) = found + builder.close()
+    assert passage.plate.reads == 0
+    assert "another vehicle's plate" in passage.plate.why
+    assert builder.unread["another vehicle's plate"] >= 5
+
+
 def test_an_unreadable_plate_says_why() -> None:
     (unsure,) = told([DOWN], plates=PaintedPlates(sure=0.2))
     assert unsure.plate.text == ""
