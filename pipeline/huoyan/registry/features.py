@@ -143,7 +143,7 @@ def _coordinates_fault(geometry: Any, kinds: tuple[str, ...]) -> str | None:
         return _pair_fault(coordinates)
     if kind.endswith("LineString"):
         lines = coordinates if kind == "MultiLineString" else [coordinates]
-        return next(filter(None, map(_line_fault, lines)), None)
+        return next(filter(None, map(_line_fault, lines or [[]])), None)
     polygons = coordinates if kind == "MultiPolygon" else [coordinates]
     for polygon in polygons:
         if not isinstance(polygon, list) or not polygon:
