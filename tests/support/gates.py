@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -159,7 +160,8 @@ def post(
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
-    except OSError:
+    except (OSError, http.client.HTTPException):
+        # Nobody there, or killed while it answered.
         return 0, None
 
 

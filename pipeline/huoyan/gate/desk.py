@@ -154,9 +154,8 @@ class Desk:
         notes = [*doubts, *self._skews(gate, sources)]
         if not kept.passages:
             return self._unseen(gate, kept, smart, weighings, notes)
-        best = assembly.merged(kept.passages, smart)
-        if best.place is None and gate.position is not None:
-            best = replace(best, place=Placement(*gate.position, _GATE_ERROR_M, "gate"))
+        passages = tuple(_placed(passage, gate) for passage in kept.passages)
+        best = assembly.merged(passages, smart)
         registry = self.registry()
         vehicle = registry.vehicle(best.plate.text) if best.plate.readable else None
         plate = vehicle.plate if vehicle else best.plate.text
@@ -187,7 +186,7 @@ class Desk:
             limits=self.limits,
         )
         verdict = judge(best, registry, context)
-        others = assembly.other_readings(best.plate, kept.passages, smart)
+        others = assembly.other_readings(best.plate, passages, smart)
         approved = [other.text for other in others if registry.vehicle(other.text)]
         outcome, why = decision.decide(
             verdict, best.plate, others, best.direction, gate.hold, approved=approved
@@ -203,7 +202,7 @@ class Desk:
             outcome=outcome,
             why=why,
             verdict=replace(verdict, readings=decision.readings(verdict, best.plate, others)),
-            passages=kept.passages,
+            passages=passages,
             smart=smart,
             gross_kg=weights.gross_kg,
             tare_kg=weights.tare_kg,
@@ -306,6 +305,13 @@ class Desk:
             if e.event_id != event_id and e.passages
         ]
         return [*seen, *self.earlier(plate, passage.time, REMEMBERED.total_seconds())]
+
+
+def _placed(passage: Passage, gate: Gate) -> Passage:
+    """A passage where its camera puts it, else at the gate."""
+    if isinstance(passage.place, Placement) or gate.position is None:
+        return passage
+    return replace(passage, place=Placement(*gate.position, _GATE_ERROR_M, "gate"))
 
 
 def entry(event: GateEvent, zone: ZoneInfo, amends: int | None = None) -> dict[str, object]:

@@ -89,6 +89,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "huoyan", ""
+    # An answer goes out in one piece.
+    wbufsize = 64 * 1024
 
     def setup(self) -> None:
         super().setup()
