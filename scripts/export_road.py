@@ -19,7 +19,7 @@ from ultralytics import YOLO
 
 import training.ultralytics_env  # noqa: F401
 from huoyan.perception.detector import Detector
-from training.export import DetectorGraph, write, write_card
+from training.export import DetectorGraph, halve, write, write_card
 
 CLASSES = {"person": 0, "bicycle": 1, "car": 2, "motorcycle": 3, "bus": 5, "truck": 7}
 THRESHOLDS = {"truck": 0.3, "bus": 0.5, "car": 0.5, "person": 0.4, "bicycle": 0.4, "motorcycle": 0.4}
@@ -49,6 +49,7 @@ def main() -> None:
     torch.set_num_threads(1)
     graph = RoadGraph(YOLO(str(options.weights)).model)
     worst = write(graph, ("images",), "predictions", {0: "n", 1: "anchors"}, options.to)
+    halve(options.to)
     card: dict[str, Any] = {
         "name": options.to.stem,
         "version": "0.1.0",

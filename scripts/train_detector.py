@@ -253,6 +253,8 @@ def best_model(
     axes = {0: "n", 1: "anchors"}
     worst = export.write(graph, ("images",), "predictions", axes, args.to)
     LOGGER.info(f"{args.to}: largest difference between PyTorch and ONNX Runtime {worst:.2g}")
+    # What is judged and shipped is the small file.
+    export.halve(args.to)
     pictures = [p for p in pictures if p.split == "val"]
     per_class, _ = judge(onnx_raw(args.to, args.threads), pictures, config)
     results = args.work / "run" / "results.csv"

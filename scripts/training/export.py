@@ -117,6 +117,20 @@ def halve(path: Path) -> None:
     onnx.save(model, str(path))
 
 
+def whole(path: Path) -> onnx.ModelProto:
+    """A model as `write` left it: weights that `halve` stored as float16 are float32 again, in their places."""
+    model = onnx.load(str(path))
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in list(model.graph.node):
+        if node.op_type != "Cast" or node.input[0] != f"{node.output[0]}.half":
+            continue
+        tensor = stored[node.input[0]]
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, node.output[0]))
+        model.graph.node.remove(node)
+    return model
+
+
 def parity(
     graph: torch.nn.Module, path: Path, inputs: tuple[str, ...], sizes: tuple[tuple[int, int], ...]
 ) -> float:

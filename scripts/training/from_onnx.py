@@ -19,6 +19,7 @@ import torch
 from onnx import numpy_helper
 
 import training.ultralytics_env  # noqa: F401
+from training import export
 
 # isort: split
 # Only now: see there.
@@ -30,16 +31,16 @@ _PREFIX = "model."
 
 
 def read(path: Path, classes: Sequence[str]) -> DetectionModel:
-    """The network of an ONNX file written by `export.write`, with float weights, in evaluation mode.
+    """The network of an ONNX file written by `export.write`, with float weights (halved or not), in evaluation mode.
 
     Args:
-        path: a YOLOv8 detector as float32; a quantised file holds no weights to train.
+        path: a YOLOv8 detector in float; a quantised file holds no weights to train.
         classes: its classes, in the order of its outputs; they become the names of the model.
 
     Raises:
         ValueError: the file is no such detector, or has another number of classes.
     """
-    weights = _weights(onnx.load(str(path)).graph)
+    weights = _weights(export.whole(path).graph)
     first = weights.get("model.0.conv.weight")
     size = _SIZES.get(len(first)) if first is not None and first.dtype == torch.float32 else None
     if size is None:

@@ -29,6 +29,8 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from training import export
+
 Pixels = npt.NDArray[np.uint8]
 
 _EVERYTHING = ("Conv", "Sigmoid", "Mul", "Add", "Concat", "MaxPool", "Resize", "Split", "Slice")
@@ -69,7 +71,7 @@ def quantise(model: Path, frames: Iterable[Pixels], scheme: Scheme, target: Path
     """Write the eight-bit copy of a detector.
 
     Args:
-        model: float32, as `export.write` made it.
+        model: in float, as `export.write` made it, halved or not.
         frames: uint8 [1, H, W, 3] RGB on the canvas of use; a few dozen of all sources.
         scheme: what to quantise.
         target: the file to write.
@@ -77,14 +79,15 @@ def quantise(model: Path, frames: Iterable[Pixels], scheme: Scheme, target: Path
     Returns:
         Names of the convolutions that stayed in float.
     """
-    graph = onnx.load(str(model)).graph
+    floats = export.whole(model)
+    graph = floats.graph
     kept = [node.name for node in graph.node if _decodes(node) or _matches(node.name, scheme.in_float)]
     # It asks for a preparation of the file that `export.write` did already.
     logging.getLogger().setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".quantise-") as folder:
         raw = Path(folder) / "raw.onnx"
         quantize_static(
-            model,
+            floats,
             raw,
             _Frames(graph.input[0].name, frames),
             quant_format=QuantFormat.QDQ,

@@ -362,10 +362,12 @@ def weather(image: Image, rng: Rng, strength: float = 1.0, enlarge: bool = True)
         sigma = abs(rng.normal(0, 7 * strength))
         noise = rng.standard_normal((height, width, 3 if rng.random() < 0.5 else 1), dtype=np.float32)
         picture = picture + noise * np.float32(sigma)
-    if rng.random() < 0.18:
-        # Cameras sharpen what they blurred.
-        soft = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.7, 1.6))
-        picture = picture + rng.uniform(0.5, 2.0) * (picture - soft)
+    if rng.random() < 0.22:
+        # Cameras sharpen what they blurred, some until dark halos stand round the strokes.
+        soft = cv2.GaussianBlur(
+            picture, (0, 0), rng.uniform(0.7, 1.6) * (size if rng.random() < 0.5 else 1.0)
+        )
+        picture = picture + rng.uniform(0.5, 3.0) * (picture - soft)
     spoilt = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.55:
         quality = int(rng.uniform(95 - 75 * strength, 96))

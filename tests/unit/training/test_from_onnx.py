@@ -64,6 +64,17 @@ def test_the_outputs_are_those_before_the_export(trained: Any, exported: Path) -
     np.testing.assert_allclose(outputs(model, pictures), outputs(trained, pictures), rtol=1e-3, atol=1e-3)
 
 
+def test_a_file_of_half_the_size_gives_the_same_model_to_the_rounding(exported: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.onnx"
+    small.write_bytes(exported.read_bytes())
+    export.halve(small)
+    assert small.stat().st_size < 0.6 * exported.stat().st_size
+    state, whole = from_onnx.read(small, CLASSES).state_dict(), from_onnx.read(exported, CLASSES).state_dict()
+    assert any(not torch.equal(state[name], value) for name, value in whole.items()), "nothing was halved"
+    for name, value in whole.items():
+        torch.testing.assert_close(state[name], value, rtol=1e-3, atol=1e-6)
+
+
 def test_settling_restores_the_normalisations_and_not_the_outputs(trained: Any, exported: Path) -> None:
     model = from_onnx.read(exported, CLASSES)
     pictures = torch.rand(2, 3, 64, 96)
