@@ -246,13 +246,13 @@ def passage(minute: float, source: str = "road-1", plate: str = PLATE, **more: A
         "appearance": (0.6, 0.8),
         "sights": (Sight("wide", ref, (100.0, 100.0, 300.0, 300.0), 0.8),),
         "looks": 12,
+        "label": "dump_truck",
     }
     return Passage(
         f"{source}@{minute:g}",
         source,
-        "dump_truck",
-        first,
-        first + timedelta(seconds=9),
+        first_seen=first,
+        last_seen=first + timedelta(seconds=9),
         **{**values, **more},
     )
 
@@ -290,6 +290,17 @@ def test_a_plate_that_becomes_readable_is_news(tmp_path: Path) -> None:
     assert [codes(a) for a in alerts] == [["M10"], ["M10", "M01"]]
     assert "plate not certain" in facts(alerts[0])["explanation"]["en"]
     assert len({a.incident_id for a in alerts}) == 1
+
+
+def test_a_truck_of_no_certain_kind_needs_no_approval(tmp_path: Path) -> None:
+    """A delivery lorry on the road: unregistered is no fault of it, and it is not kept; a registered one is judged."""
+    road = Road(tmp_path, "plate,hours\n浙B67890,12:00-13:00\n")
+    assert road.judge([passage(0, label="truck")]) == []
+    assert history_of(road.state).passages() == []
+    (late,) = road.judge([passage(10, label="truck", plate="浙B67890")])
+    assert codes(late) == ["M03"]
+    (spilling,) = road.judge([passage(20, "road-2", label="truck", plate="浙C11111", spill=0.9)])
+    assert codes(spilling) == ["M10"]
 
 
 def test_two_copies_of_a_plate_are_two_incidents(tmp_path: Path) -> None:

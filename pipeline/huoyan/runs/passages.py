@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -126,7 +126,24 @@ def eyes_for(
     plumes: bool = False,
     threads: int = 1,
 ) -> PassageEyes:
-    """The eyes that a county's configuration asks for.
+    """The eyes that a county's configuration asks for; see `eye_settings`.
+
+    Raises:
+        ModelError: see `PassageEyes`.
+        ConfigError: no detector of vehicles is configured.
+    """
+    return PassageEyes(eye_settings(models, folder, labels=labels, plumes=plumes, threads=threads))
+
+
+def eye_settings(
+    models: Models,
+    folder: Path | None = None,
+    *,
+    labels: frozenset[str] = TRUCKS,
+    plumes: bool = False,
+    threads: int = 1,
+) -> EyeSettings:
+    """What the eyes need that a county's configuration asks for.
 
     Args:
         models: the configuration's section; `folder` is where its own models lie, resolved.
@@ -135,23 +152,20 @@ def eyes_for(
         threads: where the configuration leaves them open.
 
     Raises:
-        ModelError: see `PassageEyes`.
         ConfigError: no detector of vehicles is configured.
     """
     if models.site is None:
         raise ConfigError("models.site: expected a detector that knows trucks, got null")
-    return PassageEyes(
-        EyeSettings(
-            detector=models.site,
-            street=_road(models, folder),
-            labels=labels,
-            plates=(models.plates, models.plate_corners) if models.plates else None,
-            plate_labels=labels,
-            plumes=(models.street, models.dust) if plumes and models.street else None,
-            models_folder=folder,
-            threads=models.threads or threads,
-            wish=Wish(models.runtime, models.precision),
-        )
+    return EyeSettings(
+        detector=models.site,
+        street=_road(models, folder),
+        labels=labels,
+        plates=(models.plates, models.plate_corners) if models.plates else None,
+        plate_labels=labels,
+        plumes=(models.street, models.dust) if plumes and models.street else None,
+        models_folder=folder,
+        threads=models.threads or threads,
+        wish=Wish(models.runtime, models.precision),
     )
 
 
@@ -184,6 +198,7 @@ def passages(
     early: bool = False,
     keep: Callable[[FrameRef, Image], FrameRef] | None = None,
     skipped: Callable[[Skip], None] | None = None,
+    seen: Callable[[FrameRef, Sequence[Detection]], None] | None = None,
 ) -> Iterator[Passage]:
     """The passages of one camera, as they can be told.
 
@@ -195,6 +210,7 @@ def passages(
         early: tell a passage already when it has crossed the line; see `perception.passages`.
         keep: stores frames that cannot be read again; needed where evidence of a live stream is wanted.
         skipped: is given what could not be used (damaged files, lost streams).
+        seen: is given all that was seen in each frame, before the passages that it ends.
 
     Raises:
         SourceError: a file is missing or no video.
@@ -217,6 +233,8 @@ def passages(
         ):
             found += eyes.plumes(image)
             looked_for_dust = last.time
+        if seen is not None:
+            seen(last, found)
         yield from builder.feed(last, image, found)
     yield from builder.close()
 

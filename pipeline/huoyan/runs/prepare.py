@@ -14,11 +14,12 @@ from huoyan.config import Camera, LoadedConfig
 from huoyan.errors import ConfigError
 from huoyan.georef import camera as camera_ground
 from huoyan.perception import dust, models
+from huoyan.perception.passage_story import TRUCK
 from huoyan.perception.runtimes import Wish
 from huoyan.records import Ground, Unplaced
 from huoyan.registry import Registry
 from huoyan.runs.look import LookSettings
-from huoyan.runs.passages import EyeSettings
+from huoyan.runs.passages import EyeSettings, eye_settings
 from huoyan.runs.road import road_cameras
 from huoyan.scenes import Rules
 from huoyan.sources.sizes import picture_size
@@ -142,24 +143,15 @@ def look_settings(loaded: LoadedConfig, rules: Rules, threads: int = 1) -> LookS
 def _passing(
     loaded: LoadedConfig, compared: frozenset[str], folder: Path | None, threads: int
 ) -> EyeSettings | None:
-    """What looks at roads: the vehicles that a scene compares with the register, and the dust behind them.
+    """What looks at roads: the vehicles that a scene compares with the register, trucks of no certain kind, and dust.
 
     None: there is no register, no scene asks for one, or no detector knows such vehicles.
     """
     chosen = loaded.config.models
     labels = compared & set(models.load(chosen.site, folder).card.classes) if chosen.site else frozenset()
-    if not chosen.site or not labels:
+    if not labels:
         return None
-    return EyeSettings(
-        detector=chosen.site,
-        labels=labels,
-        plates=(chosen.plates, chosen.plate_corners) if chosen.plates else None,
-        plate_labels=labels,
-        plumes=(chosen.street, chosen.dust) if chosen.street else None,
-        models_folder=folder,
-        threads=chosen.threads or threads,
-        wish=Wish(chosen.runtime, chosen.precision),
-    )
+    return eye_settings(chosen, folder, labels=labels | {TRUCK}, plumes=True, threads=threads)
 
 
 def grounds(loaded: LoadedConfig) -> dict[str, Ground]:

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from huoyan.config import LoadedConfig
 from huoyan.passage import Passage
-from huoyan.perception.passages import PassageBuilder, View
+from huoyan.perception.passages import View
 from huoyan.records import Detection, Frame, FrameRef, Ground, Kind, Observations, Skip, Unit, frame_id
-from huoyan.runs.passages import SAMPLING_S, PassageEyes, place_on
+from huoyan.runs.passages import SAMPLING_S, PassageEyes, passages, place_on
 from huoyan.sources.video import VideoUnit
 
 REMEMBERED = timedelta(hours=1)
@@ -102,28 +102,19 @@ def look_road(eyes: PassageEyes, unit: RoadUnit, ground: Ground | None) -> Itera
         ground: how its camera sees the ground; None: passages get no place.
 
     Yields:
-        `Passed` for each vehicle, `Skip` for what could not be used, `RoadEnd` last.
+        `Passed` for each vehicle, `RoadEnd` last.
     """
     place = place_on(ground) if ground is not None else None
     view = View(unit.source_id, labels=eyes.settings.labels, place=place)
-    builder = PassageBuilder(view, eyes.plates)
     shown: deque[tuple[FrameRef, tuple[Detection, ...]]] = deque()
-    plumes_at: datetime | None = None
-    for frame in unit.frames():
-        if isinstance(frame, Skip):
-            # The video's own unit tells of it.
-            continue
-        image, ref = frame.image(), frame.ref
-        found = eyes.vehicles(image)
-        if plumes_at is None or (ref.time - plumes_at).total_seconds() >= eyes.settings.plumes_every_s:
-            found += eyes.plumes(image)
-            plumes_at = ref.time
-        shown.append((ref, tuple(found)))
-        while shown[0][0].time < ref.time - REMEMBERED:
+
+    def remember(frame: FrameRef, found: Sequence[Detection]) -> None:
+        shown.append((frame, tuple(found)))
+        while shown[0][0].time < frame.time - REMEMBERED:
             shown.popleft()
-        for passage in builder.feed(ref, image, found):
-            yield _passed(passage, shown)
-    for passage in builder.close():
+
+    # What cannot be used of the video is told by its own unit.
+    for passage in passages(unit, view, eyes, seen=remember):
         yield _passed(passage, shown)
     yield RoadEnd(FrameRef(unit.unit_id, unit.source_id, unit.kind, unit.start, "stream", (0, 0), unit.path))
 

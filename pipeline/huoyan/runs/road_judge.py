@@ -9,6 +9,7 @@ from huoyan import incidents, vehicles
 from huoyan.config import LoadedConfig, seconds
 from huoyan.incidents import Store
 from huoyan.passage import Passage
+from huoyan.perception.passage_story import TRUCK
 from huoyan.records import Alert, Finding, Placement, Revision
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.road import Passed
@@ -36,7 +37,8 @@ class RoadJudge:
         self.history = History(store.connection, settings)
         self._store = store
         self._context = context
-        self._settings = settings
+        # On a road a truck of no certain kind need not be a muck truck: it may drive without approval.
+        self._limits = settings.limits.model_copy(update={"exempt": settings.limits.exempt | {TRUCK}})
         self._roads = trips.roads(settings.trips.roads)
         self._cameras = camera_places(prepared.loaded)
         looking = prepared.settings.passing
@@ -77,7 +79,7 @@ class RoadJudge:
 
     def _asked(self, passage: Passage) -> vehicles.Context:
         """What the rules may ask beside the passage: where its plate was seen before."""
-        limits = self._settings.limits
+        limits = self._limits
         earlier = self.history.sightings(passage.plate.text, passage.time, seconds(limits.trip))
         zone: ZoneInfo = self._context.timezone
         return vehicles.Context(zone, where="road", earlier=earlier, road_m=self._roads, limits=limits)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from huoyan.passage import Passage, Reason, Sight, Verdict
+from huoyan.perception.passage_story import FAMILY, TRUCK
 from huoyan.records import (
     Box,
     Detection,
@@ -94,9 +95,11 @@ def finding(
 
 
 def _asked(passage: Passage, context: JudgeContext) -> Alternative | None:
-    """The first way to see a scene about vehicles that asks cameras for this kind of vehicle."""
-    for alternative in context.rules.by_label.get(passage.label, ()):
-        if alternative.rule.vehicle and "camera" in alternative.evidence.sensors:
+    """The first way to see a scene about vehicles that asks cameras for this kind of vehicle, or for any truck."""
+    for alternative in context.rules.alternatives:
+        labels = {term.label for term in alternative.evidence.terms}
+        fits = passage.label in labels or (passage.label == TRUCK and labels & FAMILY)
+        if fits and alternative.rule.vehicle and "camera" in alternative.evidence.sensors:
             return alternative
     return None
 

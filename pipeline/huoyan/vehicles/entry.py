@@ -9,8 +9,10 @@ from typing import Literal
 from huoyan.passage import Cover, Direction, GateEvent, Outcome, Passage, Verdict
 from huoyan.records import Place, Placement
 
-TRUCKS = frozenset({"truck", "dump_truck", "mixer_truck", "concrete_pump", "loader"})
+TRUCKS = frozenset({"dump_truck", "mixer_truck", "concrete_pump", "loader"})
 """Labels of vehicles whose passages are kept though they broke no rule."""
+ANY_TRUCK = "truck"
+"""A truck of no certain kind: whoever goes through the gate of a site is kept, who passes on a road is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from huoyan.registry import plate_key
 from huoyan.sqlite import from_ms, immediate, mapped, rows, to_ms
 from huoyan.vehicles import levels, tables, trips
 from huoyan.vehicles.context import Sighting
-from huoyan.vehicles.entry import TRUCKS, Entry
+from huoyan.vehicles.entry import ANY_TRUCK, TRUCKS, Entry
 from huoyan.vehicles.levels import Standing
 from huoyan.vehicles.tables import Held, Kept, Weighed
 from huoyan.vehicles.trips import Leg
@@ -271,7 +271,8 @@ def open_history(folder: Path, settings: Vehicles | None = None) -> History:
 
 def may_be_kept(entry: Entry) -> bool:
     """Whether anything of a vehicle may be written down: a truck, a registered vehicle, or one that broke a rule."""
-    return entry.label in TRUCKS or entry.verdict.registered or bool(entry.verdict.reasons)
+    truck = entry.label in TRUCKS or (entry.label == ANY_TRUCK and entry.where == "gate")
+    return truck or entry.verdict.registered or bool(entry.verdict.reasons)
 
 
 def _leg(entry: Entry) -> Leg:

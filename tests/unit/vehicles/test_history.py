@@ -69,7 +69,8 @@ def everything(history: History) -> str:
         ("dump_truck", False, (), True),
         ("mixer_truck", False, (), True),
         ("loader", False, (), True),
-        ("truck", False, (), True),
+        ("truck", False, (), False),
+        ("truck", True, (), True),
     ],
 )
 def test_the_door(
@@ -209,6 +210,13 @@ def test_an_event_without_a_camera_keeps_no_stranger(history: History) -> None:
     event = GateEvent("e", "north", START, "enter", "review", "no camera", Verdict(A, False), smart=(smart,))
     assert history.record(entry.of_event(event)) is None
     assert A not in everything(history)
+
+
+def test_any_truck_at_a_gate_is_kept(history: History) -> None:
+    event = GateEvent(
+        "e", "north", START, "enter", "review", "near", Verdict(A, False), passages=(passage(label="truck"),)
+    )
+    assert history.record(entry.of_event(event, "yard")) is not None
 
 
 # ---------------------------------------------------------------------------------------------------- questions
