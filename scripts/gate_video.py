@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT, RATE = 1920, 1080, 25
 LINE = ((120.0, 860.0), (1800.0, 860.0))
-STREETS = ("plates/full/images/yyq_0002.jpg", "plates/full/images/yyq_0003.jpg")
+STREET = "plates/full/images/yyq_0002.jpg"
 # Vanishing point of the lanes, where they reach the full size, and the width of a truck there.
 _HORIZON, _MIDDLE, _NEAR = 250.0, 960.0, 1010.0
 _LANES = (510.0, 1410.0)
@@ -210,7 +210,9 @@ def _paste(image: Image, truck: Cutout, scale: float, lane: float) -> None:
 
 
 def _street(data: Path, camera: int) -> Image:
-    return cv2.resize(_read(data / STREETS[camera]), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    """The street, for the second camera as in a mirror. Cars stand in it, beside the lanes."""
+    picture = cv2.resize(_read(data / STREET), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(picture[:, ::-1]) if camera else picture
 
 
 def _cutout(data: Path, model: Model) -> Cutout:

@@ -40,7 +40,7 @@ _IMAGES_OF_GUESSES = 3
 # A flash of two looks is nothing; nor is what reaches its threshold in one look of ten.
 FEWEST_SURE = 3
 DEFAULT_THRESHOLD = 0.3
-_SURE_SHARE = 0.25
+_SURE_SHARE = 0.4
 
 
 @dataclass(slots=True)

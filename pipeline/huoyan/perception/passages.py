@@ -55,11 +55,13 @@ TRACES = frozenset({"dust_plume", "spill", "raised_body"})
 _SAME, _INSIDE, _PART_OF = 0.55, 0.9, 0.3
 # How far a lost vehicle may be from where it should be: in its sizes, and as a share of the way it should have gone.
 _NEAR, _NEAR_OF_WAY = 0.6, 0.7
-_SIZES = 2.0
+# How many times its size it may have grown or shrunk, at once and a second more.
+_SIZES, _SIZES_A_SECOND = 1.6, 0.1
 _ALIKE = 0.75
 _STOOD_S = 3.0
 _NEARER = 0.05
 _GONE_S = 1.5
+_STILL_THERE = 0.25
 # Two readable plates that differ in so many characters are no misread.
 _OTHER_PLATE = 3
 # Slower than this many sizes a second nothing whirls up behind a vehicle.
@@ -245,10 +247,13 @@ class PassageBuilder:
         if path[-1].seconds >= _STOOD_S and paths.same_place(last, box, frame.size):
             return 1 - alike
         gap = (frame.time - story.last).total_seconds()
-        if gap > self._join_s or paths.leaving(path, frame.size):
+        if gap > self._join_s:
             return None
+        if paths.leaving(path, frame.size):
+            # What is on its way out may be cut off oddly for a moment; later it is another one.
+            return 1 - alike if gap <= _GONE_S and _overlap(last, box) >= _STILL_THERE else None
         size, before = paths.extent(box), paths.extent(last)
-        if not 1 / _SIZES <= size / before <= _SIZES:
+        if max(size / before, before / size) > _SIZES + _SIZES_A_SECOND * gap:
             return None
         (x, y), (ex, ey) = paths.centre(box), paths.expected(path, frame.time)
         away = hypot(x - ex, y - ey) / (0.5 * (size + before))

@@ -26,6 +26,8 @@ Indices = list[int]
 _POSITION = 1 / 20
 _VELOCITY = 1 / 160
 _INF = 1e6
+# From one look to the next no area grows or shrinks so many times: a truck that covers a parked car is not the car.
+_GROWS = 2.2
 
 
 @dataclass(slots=True)
@@ -123,6 +125,7 @@ class Tracker:
         overlap = boxes.iou(predicted, measured[chosen])
         labels = np.array([[self._tracks[t].label == detections[i].label for i in chosen] for t in tracks])
         cost = _cost(overlap, labels, self.min_iou)
+        cost[_ratio(boxes.area(predicted), boxes.area(measured[chosen])) > _GROWS] = _INF
         rows, columns = linear_sum_assignment(cost)
         return [
             (tracks[r], chosen[c])
@@ -147,6 +150,12 @@ def _cost(overlap: Matrix, same_label: npt.NDArray[np.bool_], min_iou: float) ->
         overlap >= least, 1.0 - overlap + np.where(same_label, 0.0, 0.5), _INF
     ).astype(np.float64)
     return cost
+
+
+def _ratio(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> Matrix:
+    """How many times as large the larger one is, of each of `a` (n,) with each of `b` (m,): (n, m)."""
+    small, large = np.minimum.outer(a, b), np.maximum.outer(a, b)
+    return np.asarray(large / np.maximum(small, 1.0), dtype=np.float32)
 
 
 def _predict(track: _Track, steps: float) -> None:
