@@ -40,6 +40,7 @@ models: {{site: site-n, street: street-n, change: change-s}}
 dispatch: {{to: sqlite}}
 gates:
 {gate}
+intake: {{files: [gate/messages.jsonl]}}
 """
 GATE_YAML = """\
   - id: {gate}
@@ -121,7 +122,7 @@ VEHICLES = [
     ("浙D6F850", FIRST, "ZT-2026-009", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
     ("浙D9H137", SECOND, "ZT-2025-031", LAST_YEAR, "spoil-yard", "", 18000, 12400, "已过期"),
     ("浙D1K625", SECOND, "ZT-2026-017", THIS_YEAR, "spoil-yard", "19:00-06:00", 18000, 12300, "夜间"),
-    ("浙D7G358", SECOND, "ZT-2026-018", THIS_YEAR, "spoil-yard", "", 18000, 12600, ""),
+    ("浙D7K264", SECOND, "ZT-2026-018", THIS_YEAR, "spoil-yard", "", 18000, 12600, ""),
     ("浙D2E419", FIRST, "ZT-2026-010", THIS_YEAR, "spoil-yard", "", 18000, 12300, ""),
     ("浙D8L206", SECOND, "ZT-2026-019", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
 ]

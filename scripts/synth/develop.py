@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 
 import drone_meta
@@ -14,23 +15,18 @@ from shots import Shot
 WEEKDAYS = "一二三四五六日"
 
 
-def lens(rgb: np.ndarray, shot: Shot) -> np.ndarray:
-    """Blur, sharpening, vignetting (haze from space); uint8 in, float32 out."""
+def as_sensor(rgb: np.ndarray, shot: Shot, rng: np.random.Generator) -> np.ndarray:
+    """Blur, sharpening, vignetting (haze from space), shot and read noise; uint8 in and out."""
     blur = {"ortho": 0.8, "pole": 0.6, "drone": 0.5}[shot.kind]
     picture = Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(blur))
     if shot.kind == "pole":  # cheap cameras sharpen what they blurred
         picture = picture.filter(ImageFilter.UnsharpMask(radius=1.6, percent=70, threshold=2))
     x = np.asarray(picture).astype(np.float32)
     if shot.kind == "ortho":
-        return (20 + x * 0.88) if shot.weather == "hazy" else (10 + x * 0.95)
-    yy, xx = np.mgrid[-1 : 1 : x.shape[0] * 1j, -1 : 1 : x.shape[1] * 1j]
-    x *= (1 - 0.12 * (xx**2 + yy**2))[..., None]
-    return x
-
-
-def as_sensor(rgb: np.ndarray, shot: Shot, rng: np.random.Generator) -> np.ndarray:
-    """What the lens makes of it, with shot and read noise; uint8 in and out."""
-    x = lens(rgb, shot)
+        x = (20 + x * 0.88) if shot.weather == "hazy" else (10 + x * 0.95)
+    else:
+        yy, xx = np.mgrid[-1 : 1 : x.shape[0] * 1j, -1 : 1 : x.shape[1] * 1j]
+        x *= (1 - 0.12 * (xx**2 + yy**2))[..., None]
     noise = {"ortho": 0.035, "pole": 0.06, "drone": 0.03}[shot.kind]
     grain = rng.normal(size=x.shape) * np.sqrt(1.5 + x * noise)
     return np.clip(x + grain, 0, 255).astype(np.uint8)
@@ -41,15 +37,21 @@ def stamp(rgb: np.ndarray, shot: Shot, title: str, font: Path | None) -> np.ndar
     return rgb if font is None or shot.kind != "pole" else caption(rgb, shot.time, title, font)
 
 
+@functools.cache
+def _face(font: Path, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(font), size)
+
+
 def caption(rgb: np.ndarray, t: dt.datetime, title: str, font: Path) -> np.ndarray:
     """Time and camera name as fixed cameras write them into the picture."""
     picture = Image.fromarray(rgb)
-    pen, face = ImageDraw.Draw(picture), ImageFont.truetype(str(font), 26)
+    unit = picture.height / 720
+    pen, face = ImageDraw.Draw(picture), _face(font, round(26 * unit))
     clock = f"{t:%Y}年{t:%m}月{t:%d}日 星期{WEEKDAYS[t.weekday()]} {t:%H:%M:%S}"
     style = {"font": face, "fill": (250, 250, 250), "stroke_width": 1, "stroke_fill": (25, 25, 25)}
-    pen.text((22, 14), clock, **style)
+    pen.text((22 * unit, 14 * unit), clock, **style)
     wide, high = picture.size
-    pen.text((wide - 24 - pen.textlength(title, font=face), high - 48), title, **style)
+    pen.text((wide - 24 * unit - pen.textlength(title, font=face), high - 48 * unit), title, **style)
     return np.asarray(picture)
 
 

@@ -43,19 +43,21 @@ class Studio:
         self.poses, self.rendered = poses(lane)
         self.empty = _distant(_enlarged(work / f"{lane.name}.png", "RGB", lane.shot.size))
         self._sprites = {n: _sprite(work / f"{lane.name}.{n:02d}.png", lane.shot.size) for n in self.rendered}
+        # Trucks stand, and lanes are empty, for many frames.
+        self._last: tuple[tuple[str, int], np.ndarray] = (("?", 0), self.empty)
+        yy, xx = np.mgrid[-1 : 1 : self.empty.shape[0] * 1j, -1 : 1 : self.empty.shape[1] * 1j]
+        self._vignette = (1 - 0.12 * (xx**2 + yy**2))[..., None].astype(np.float32)
         # Grain that stays: grain that changes would be most of the file.
         self._grain = np.random.default_rng(5).normal(0, 1.6, (*self.empty.shape[:2], 1)).astype(np.float32)
 
     def frame(self, truck: Truck | None, pose: int, moment: dt.datetime) -> np.ndarray:
         """One frame, uint8 RGB; `truck` None for the empty lane."""
-        picture = self.empty if truck is None else self._with(truck, pose)
-        shot = self.lane.shot
-        x = (
-            np.asarray(develop.lens(np.clip(picture, 0, 255).astype(np.uint8), shot), np.float32)
-            + self._grain
-        )
-        seen = np.clip(x, 0, 255).astype(np.uint8)
-        return develop.caption(seen, moment, TITLES[self.lane.name], self.font)
+        key = (truck.plate if truck else "", pose)
+        if self._last[0] != key:
+            picture = self.empty if truck is None else self._with(truck, pose)
+            x = cv2.GaussianBlur(picture, (0, 0), 0.7) * self._vignette + self._grain
+            self._last = key, np.clip(x, 0, 255).astype(np.uint8)
+        return develop.caption(self._last[1], moment, TITLES[self.lane.name], self.font)
 
     def _with(self, truck: Truck, number: int) -> np.ndarray:
         pose = self.poses[number]
@@ -64,16 +66,21 @@ class Studio:
         if truck.dirty:
             sprite = _splashed(sprite)
         if near != number:
-            turn = cv2.getAffineTransform(self._marks(self.poses[near]), self._marks(pose))
+            turn = cv2.getAffineTransform(*self._marks(self.poses[near], pose))
             sprite = cv2.warpAffine(sprite, turn, self.lane.shot.size, flags=cv2.INTER_LINEAR)
         cover = sprite[..., 3:] / 255
         picture = self.empty * (1 - cover) + sprite[..., :3] * cover
         return self._lettered(picture, truck, pose)
 
-    def _marks(self, pose: Pose) -> np.ndarray:
-        """Pixels of three points on the end that is seen."""
-        sheet = plates.corners(pose, self.lane.plate, (2.4, 2.0), GROUND_Z, HALF_TRUCK)
-        return self.lane.shot.project(sheet)[:3].astype(np.float32)
+    def _marks(self, *both: Pose) -> list[np.ndarray]:
+        """Pixels of three points of a truck at each pose: on the end that is seen, or where the camera is beside it, on
+        its middle."""
+        for out in (HALF_TRUCK, 0.0):
+            sheets = [plates.corners(pose, self.lane.plate, (2.4, 2.0), GROUND_Z, out) for pose in both]
+            seen = [self.lane.shot.project(sheet) for sheet in sheets]
+            if all(len(points) == 4 for points in seen):
+                break
+        return [points[:3].astype(np.float32) for points in seen]
 
     def _lettered(self, picture: np.ndarray, truck: Truck, pose: Pose) -> np.ndarray:
         front = self.lane.plate == "front"
@@ -145,15 +152,17 @@ def _painted(sprite: np.ndarray, paint: str) -> np.ndarray:
     if other is None:
         return sprite
     hue, saturation, value = other
-    hsv = cv2.cvtColor(sprite[..., :3].clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV).astype(np.float32)
+    rows, columns = np.nonzero(sprite[..., 3])
+    out = sprite.copy()
+    part = out[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1, :3]
+    hsv = cv2.cvtColor(part.clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2HSV).astype(np.float32)
     green = np.clip(1 - abs(hsv[..., 0] - 68) / 26, 0, 1) * np.clip(hsv[..., 1] / 60 - 0.5, 0, 1)
     green = np.minimum(1, 1.8 * green)[..., None]
     hsv[..., 0] = hue
     hsv[..., 1] = np.clip(hsv[..., 1] * saturation, 0, 255)
     hsv[..., 2] = np.clip(hsv[..., 2] * value, 0, 255)
     changed = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.float32)
-    out = sprite.copy()
-    out[..., :3] += (changed - out[..., :3]) * green
+    part += (changed - part) * green
     return out
 
 
@@ -170,7 +179,7 @@ def _splashed(sprite: np.ndarray) -> np.ndarray:
         for n, w in ((5, 0.5), (14, 0.3), (40, 0.25))
     )
     depth = np.linspace(0, 1, size[1], dtype=np.float32)[:, None]
-    cover = np.clip((depth - 0.45) * 2.2 + cloud - 0.75, 0, 0.85)[..., None]
+    cover = np.clip((depth - 0.4) * 1.3 + (cloud - 0.55) * 2.2, 0, 0.7)[..., None]
     out = sprite.copy()
     part = out[top:bottom, left:right]
     # Shadows are black and not all there; mud sticks to the truck alone.
@@ -213,7 +222,7 @@ def film(studio: Studio, trucks: tuple[Truck, ...], target: Path, quality: int) 
     tags = {"creation_time": DAY.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")}
     with av.open(str(target), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as container:
         container.metadata.update(tags)
-        options = {"crf": str(quality), "preset": "slow", "threads": "1", "x264-params": "bframes=2"}
+        options = {"crf": str(quality), "preset": "medium", "threads": "1", "x264-params": "bframes=2"}
         stream = container.add_stream("libx264", rate=FPS, options=options)
         stream.width, stream.height = lane.shot.size
         stream.pix_fmt, stream.time_base = "yuv420p", CLOCK

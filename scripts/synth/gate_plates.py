@@ -30,7 +30,7 @@ def _glyph(character: str, wide: int, high: int, rows: int, font: Path) -> np.nd
         return glyph(character, wide, high, (10 if rows == 1 or high < 100 * PX_PER_MM else 14) * PX_PER_MM)
     canvas = Image.new("L", (420, 420), 0)
     face = ImageFont.truetype(str(font), 260)
-    ImageDraw.Draw(canvas).text((60, 20), character, fill=255, font=face, stroke_width=6, stroke_fill=255)
+    ImageDraw.Draw(canvas).text((60, 20), character, fill=255, font=face, stroke_width=4, stroke_fill=255)
     drawn = canvas.crop(canvas.getbbox()).resize((wide, high), Image.Resampling.LANCZOS)
     return np.asarray(drawn, np.float32) / 255
 

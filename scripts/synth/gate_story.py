@@ -68,7 +68,7 @@ TRUCKS = (
         kg=28_900,
         scale="late",
     ),
-    Truck(ENTRY, 255, "浙D7G358", "red", "hold", "6.3 t over its limit", ("M06",), kg=36_900),
+    Truck(ENTRY, 255, "浙D7K264", "red", "hold", "6.3 t over its limit", ("M06",), kg=36_900),
     Truck(
         ENTRY,
         315,

@@ -31,7 +31,8 @@ def main() -> None:
     ask.add_argument(
         "--font", type=Path, help="a face with Chinese characters; default the one that Blender ships"
     )
-    ask.add_argument("--quality", type=int, default=27, help="x264's constant rate factor")
+    ask.add_argument("--quality", type=int, default=34, help="x264's constant rate factor")
+    ask.add_argument("--only", default="", help="one lane: gate-in or gate-out")
     ask.add_argument("--words-only", action="store_true")
     args = ask.parse_args()
     write_words(args.out)
@@ -46,7 +47,7 @@ def main() -> None:
         import scene
 
         font = scene.cjk_font()
-    for lane in LANES:
+    for lane in (lane for lane in LANES if args.only in ("", lane.name)):
         target = args.out / f"{lane.name}.mp4"
         gate_frames.film(gate_frames.Studio(lane, args.work, font), gate_story.TRUCKS, target, args.quality)
         print(f"{target}: {target.stat().st_size / 1e6:.2f} MB", flush=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import gate_frames
 import gate_glyphs
 import gate_lanes
 import gate_plates
@@ -157,3 +158,35 @@ def test_plates_face_the_cameras_where_trucks_stand() -> None:
         assert not gate_plates.facing(
             gate_plates.corners(moving[standing], other, (0.44, 0.14), 0.9, 4.97), lane.shot
         )
+
+
+def test_a_hung_sheet_covers_its_corners_and_nothing_else() -> None:
+    frame = np.zeros((80, 120, 3), np.float32)
+    spots = np.array([(20.0, 20.0), (90.0, 30.0), (88.0, 55.0), (22.0, 50.0)])
+    seen = gate_plates.hang(frame, np.full((40, 120, 3), 200, np.float32), None, spots, 0.5)
+    assert seen[38, 50] == pytest.approx([100, 100, 100], abs=1)
+    assert not seen[:18].any() and not seen[60:].any() and not seen[:, 95:].any()
+    assert not frame.any(), "the frame itself stays as it is"
+
+
+def test_mud_hides_its_share() -> None:
+    clean = np.full((280, 880, 3), 230, np.float32)
+    for share in (0.2, 0.5):
+        dirty = gate_plates.muddied(clean, share, np.random.default_rng(4))
+        assert np.mean(dirty.mean(axis=2) < 150) == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("lane", gate_lanes.LANES, ids=lambda lane: lane.name)
+def test_frames_come_five_a_second_where_a_truck_is_seen(lane: gate_lanes.Lane) -> None:
+    told = list(gate_frames.timeline(lane, gate_story.TRUCKS))
+    times = [seconds for seconds, _, _ in told]
+    assert (
+        times == sorted(set(times))
+        and times[0] == 0
+        and times[-1] >= gate_story.LENGTH_S - gate_frames.QUIET_S
+    )
+    assert max(b - a for a, b in itertools.pairwise(times)) < gate_frames.QUIET_S + 1e-6
+    mine = [truck for truck in gate_story.TRUCKS if truck.lane is lane]
+    for truck in mine:
+        seen = [seconds for seconds, one, _ in told if one is truck]
+        assert np.diff(seen) == pytest.approx(1 / gate_lanes.FPS)
