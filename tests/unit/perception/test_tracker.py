@@ -86,3 +86,17 @@ def test_a_time_twice_is_no_trouble() -> None:
     tracker = Tracker()
     tracker.update([seen(10)], START)
     assert tracker.update([seen(11)], START)[0].track_id == 1
+
+
+def test_a_truck_that_covers_a_parked_car_does_not_take_its_id() -> None:
+    car = Detection("vehicle", 0.8, (300, 200, 360, 250))
+    truck = [Detection("vehicle", 0.8, (100 + 30 * i, 100, 300 + 30 * i, 260)) for i in range(12)]
+    hidden = range(3, 9)
+    frames = [[one, *([] if i in hidden else [car])] for i, one in enumerate(truck)]
+    found = follow(frames)
+    assert {ids[0] for ids in found} == {1}
+    assert found[0][1] == 2
+    first, last = Tracker(), START + timedelta(seconds=0.2)
+    first.update([car], START)
+    # The car alone, then only the truck before it: another thing.
+    assert first.update([truck[5]], last)[0].track_id == 2
