@@ -26,6 +26,9 @@ from training import export, plate_sheets, plate_tasks
 from training.plate_tasks import Task
 
 
+_FROM_NOTHING = "none: from random ones"
+
+
 def say(text: str) -> None:
     print(f"{dt.datetime.now(tz=dt.UTC):%H:%M:%S} {text}", flush=True)
 
@@ -40,18 +43,20 @@ def train(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
     net = task.net.to(memory_format=torch.channels_last)
     mean = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=own["lr"], weight_decay=own["weight_decay"])
-    done, best, seconds = 0, -1.0, 0.0
+    done, best, seconds, begun = 0, -1.0, 0.0, _FROM_NOTHING
     last = args.work / "last.pt"
     if args.start:
         state = torch.load(args.start, weights_only=True)
         net.load_state_dict(state["net"])
         mean.load_state_dict(state["net"])
+        begun = f"those of {args.start.name}, {state['steps']} steps"
     if args.resume:
         state = torch.load(last, weights_only=True)
         net.load_state_dict(state["raw"])
         mean.load_state_dict(state["net"])
         optimiser.load_state_dict(state["optimiser"])
         done, best, seconds = state["steps"], state["best"], state["seconds"]
+        begun = state.get("begun", begun)
     # A resumed run must not see the same batches again.
     say(task.begin(own["seed"] + done, knows=bool(args.start or args.resume)))
     args.work.mkdir(parents=True, exist_ok=True)
@@ -80,6 +85,7 @@ def train(config: dict[str, Any], task: Task, args: argparse.Namespace) -> None:
             say(f"step {step + 1}: {spent:.0f} s, loss {np.mean(losses):.4f}, {line}")
             losses.clear()
             state = {"net": mean.state_dict(), "steps": step + 1, "seconds": spent, "best": max(best, figure)}
+            state["begun"] = begun
             if figure >= best:
                 best = figure
                 torch.save(state, args.work / "best.pt")
@@ -111,7 +117,7 @@ def export_model(config: dict[str, Any], task: Task, args: argparse.Namespace) -
     own["figures"]["training"] = {
         "script": "scripts/train_plates.py",
         "config": f"scripts/configs/{args.config.name}",
-        "weights": "none: from random ones",
+        "weights": state.get("begun", _FROM_NOTHING),
         "steps": state["steps"],
         "batch": task.settings["batch"],
         "seconds": round(state["seconds"]),
