@@ -12,6 +12,7 @@ from huoyan.errors import HuoyanError
 from huoyan.georef.camera import fit_configured
 from huoyan.perception import dust, models
 from huoyan.records import Unplaced
+from huoyan.runs.gate_check import check_gates, missing_videos
 from huoyan.runs.prepare import ground_of_camera, load_rules, size_of_camera
 
 
@@ -40,6 +41,9 @@ def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
     attempt(lambda: mistakes.extend(_model_problems(loaded)))
     warnings = _warnings(loaded, attempt)
     facts["cameras"] = len(loaded.config.cameras)
+    if loaded.config.gates:
+        facts["gates"] = len(loaded.config.gates)
+        attempt(lambda: check_gates(loaded, registries.load(loaded).zones))
     return list(dict.fromkeys(mistakes)), warnings, facts
 
 
@@ -94,6 +98,7 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
     roads = ", ".join(camera.id for camera in loaded.config.cameras if camera.road)
     if roads and (loaded.config.registry.vehicles is None or loaded.config.models.site is None):
         warnings.append(f"{roads}: road: true does nothing without registry.vehicles and models.site")
+    warnings += missing_videos(loaded)
     if loaded.config.registry.zones is None:
         warnings.append("no zones: every place is watched for every scene")
     if loaded.config.registry.permits is None:

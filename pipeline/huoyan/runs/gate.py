@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,7 @@ from huoyan.incidents import database, open_store
 from huoyan.passage import Passage
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs import gate_watch
+from huoyan.runs.gate_check import check_gates
 from huoyan.runs.gate_keep import Keeper
 from huoyan.runs.gate_tell import Teller
 from huoyan.runs.passages import eyes_for
@@ -130,7 +131,7 @@ class _Run:
         self.replay = gate_watch.is_replay(loaded)
         self.woken = threading.Event()
         self.live = LiveRegistry(loaded)
-        _check_sites(loaded, self.live.current.zones)
+        check_gates(loaded, self.live.current.zones)
         self._prepared = prepare(loaded)
         self._make_cameras = cameras
         self.cameras: dict[str, Camera] = {}
@@ -203,7 +204,7 @@ class _Run:
             self._work(desk)
             if not self.replay:
                 self.keeper.when_due(datetime.now(UTC))
-            if self.cameras and not any(camera.is_alive() for camera in self.cameras.values()) and alone:
+            if alone and not any(camera.is_alive() for camera in self.cameras.values()):
                 return
 
     def _drain(self, desk: Desk, intake: Intake, waiting: list[dict[str, Any]]) -> None:
@@ -348,16 +349,6 @@ def _messages(loaded: LoadedConfig) -> list[dict[str, Any]]:
                 ) from error
             found.append(message)
     return sorted(found, key=lambda message: datetime.fromisoformat(message["received"]))
-
-
-def _check_sites(loaded: LoadedConfig, zones: Collection[str]) -> None:
-    for gate in loaded.config.gates:
-        if gate.site is not None and gate.site not in zones:
-            raise ConfigError(
-                f"expected a zone of the register, got {gate.site!r}",
-                subject=f"gates.{gate.id}.site",
-                hint=f"known are {', '.join(sorted(zones)) or 'none'}",
-            )
 
 
 def _check(loaded: LoadedConfig) -> None:

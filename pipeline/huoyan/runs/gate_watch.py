@@ -160,9 +160,11 @@ def watchers(loaded: LoadedConfig, eyes: PassageEyes, give: Callable[[Passage], 
 
 
 def is_replay(loaded: LoadedConfig) -> bool:
-    """Whether all cameras are files: then time is theirs, not the wall clock's."""
+    """Whether everything comes from files: then time is theirs, not the wall clock's."""
     cameras = [camera for gate in loaded.config.gates for camera in gate.cameras]
-    return bool(cameras) and not any(is_live(camera.source) for camera in cameras)
+    intake = loaded.config.intake
+    listens = intake.http is not None or intake.mqtt is not None
+    return not any(is_live(camera.source) for camera in cameras) and (bool(cameras) or not listens)
 
 
 def resolved(camera: GateCamera) -> str:
