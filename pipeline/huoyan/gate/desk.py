@@ -26,6 +26,7 @@ REMEMBERED = timedelta(days=1)
 LOADING_SITES = ("storage_yard",)
 """Zones that vehicles come to empty and leave loaded."""
 _GATE_ERROR_M = 15.0
+_ASKED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,10 @@ class Desk:
                 (self.book.folder / picture).unlink(missing_ok=True)
             if len(decided) > begun and self._head is not None:
                 log.write_head(self.book.folder, self._head)
+        # Of passages that became no event nobody asks any more.
+        old = clock.monotonic() - _ASKED_S
+        for passage in [name for name, told in list(self._told_at.items()) if told < old]:
+            self._told_at.pop(passage, None)
         return decided
 
     def _registered(self, plate: str) -> bool:
