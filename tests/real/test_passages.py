@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ import pytest
 import huoyan
 from huoyan.passage import Passage
 from huoyan.runs.passages import EyeSettings, PassageEyes
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import gate_video  # noqa: E402
 
 CARS = frozenset({"car"})
 
@@ -43,3 +48,17 @@ def test_one_car_is_one_record_and_the_parked_one_is_told_once(
         (parked,) = with_plate(found, "京CKR023")
         assert parked.plate.readable
         assert parked.last_seen - parked.first_seen > 0.9 * (passing.last_seen - passing.first_seen)
+
+
+def test_trucks_in_decoded_video_are_told_with_their_crossing(shared_data: Path, tmp_path: Path) -> None:
+    """Real trucks with rendered plates drive through a real street: each once, in time, and no plate wrong."""
+    video, truth = gate_video.write(tmp_path, shared_data, 0, 0.2, 30)
+    found = [one for one in huoyan.passages(video, gate_video.LINE) if one.crossed is not None]
+    assert len(truth) == 2
+    assert [one.direction for one in found] == ["enter"] * 2
+    for passage, true in zip(sorted(found, key=lambda one: one.time), truth, strict=True):
+        start = found[0].sights[0].frame
+        began = start.time.timestamp() - start.locator["seconds"]
+        assert passage.time.timestamp() - began == pytest.approx(true.crosses, abs=0.4)
+        assert passage.plate.text in ("", true.plate)
+        assert passage.label in ("truck", "dump_truck", "mixer_truck")

@@ -151,7 +151,7 @@ def test_places_from_the_ground(gate: Path) -> None:
 
 
 def test_eyes_say_which_label_their_detector_does_not_know() -> None:
-    with pytest.raises(ModelError, match="does not know tank; known are .*excavator"):
+    with pytest.raises(ModelError, match=r"does not know tank; known are .*excavator"):
         PassageEyes(EyeSettings(labels=frozenset({"tank"}), plates=None))
     with pytest.raises(ConfigError, match=r"models\.site"):
         eyes_for(Models(site=None))
