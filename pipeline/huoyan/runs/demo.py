@@ -1,4 +1,4 @@
-"""The demonstration: scan the sample county and write one page that shows what came of it."""
+"""The demonstration: scan the sample county, run its gate, and write one page that shows what came of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huoyan import incidents
 from huoyan.errors import ConfigError, StorageError
+from huoyan.runs import demo_gate
 from huoyan.runs.demo_page import page
 from huoyan.runs.prepare import locate_config, prepare
 from huoyan.runs.result import ScanResult
@@ -16,7 +17,7 @@ from huoyan.runs.scan import scan
 def demo(
     samples: Path, out: Path, *, workers: int = 1, progress: Callable[[int, int, str], None] | None = None
 ) -> tuple[ScanResult, Path]:
-    """Scan a county and write `index.html` into `out`, with nothing in it that lies elsewhere.
+    """Scan a county, replay its gates, and write `index.html` into `out`, with nothing in it that lies elsewhere.
 
     Args:
         samples: folder with a `county.yaml`.
@@ -41,7 +42,10 @@ def demo(
     result = scan(loaded, workers=workers, progress=progress)
     prepared = prepare(loaded)
     with incidents.open_store(loaded.state) as store:
-        text = page(prepared, store.permitted(), [dict(alert.document) for alert in result.alerts], result)
+        permitted = store.permitted()
+    events = demo_gate.replay(loaded)
+    passed = demo_gate.cards(events, loaded)
+    text = page(prepared, permitted, [dict(alert.document) for alert in result.alerts], result, passed)
     target = out / "index.html"
     try:
         target.write_text(text, encoding="utf-8")
@@ -51,6 +55,6 @@ def demo(
 
 
 def _clear(state: Path) -> None:
-    """Remove the database of an earlier demonstration; its pictures are overwritten."""
-    for name in ("huoyan.db", "huoyan.db-wal", "huoyan.db-shm"):
+    """Remove the databases of an earlier demonstration; its pictures are overwritten."""
+    for name in ("huoyan.db", "huoyan.db-wal", "huoyan.db-shm", *demo_gate.STATE_FILES):
         (state / name).unlink(missing_ok=True)

@@ -58,6 +58,7 @@ def page(
     permitted: Sequence[tuple[Finding, int]],
     documents: Sequence[dict[str, Any]],
     result: ScanResult,
+    passed: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The page as text.
 
@@ -66,6 +67,7 @@ def page(
         permitted: lawful findings with the number of their looks.
         documents: alert documents in the order in which they are shown.
         result: figures of the scan; its state folder holds the evidence.
+        passed: what passed the gates; see `demo_gate.cards`.
     """
     loaded = prepared.loaded
     zone = ZoneInfo(loaded.config.county.timezone)
@@ -76,6 +78,7 @@ def page(
         "figures": _figures(result),
         "map": _map_values(ground, prepared),
         "alerts": [_alert(document, ground, result.state, zone) for document in _latest(documents)],
+        "gate": list(passed),
         "permitted": [_permit(finding, looks, prepared, zone) for finding, looks in permitted],
         "footer": _footer(prepared, result),
     }
