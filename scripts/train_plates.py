@@ -25,7 +25,6 @@ import yaml
 from training import export, plate_sheets, plate_tasks
 from training.plate_tasks import Task
 
-
 _FROM_NOTHING = "none: from random ones"
 
 
