@@ -13,7 +13,8 @@ from huoyan.errors import ConfigError, StorageError
 
 _TABLES = {
     "permits.csv": "id,scene,kind,holder,zone,footprint,lon,lat,radius_m,valid_from,valid_to,note\n",
-    "vehicles.csv": "plate,colour,kind,company,permit,valid_from,valid_to,sites,note\n",
+    "vehicles.csv": "plate,colour,kind,company,permit,valid_from,valid_to,"
+    "sites,trips,corridors,hours,load_kg,tare_kg,note\n",
     "zones.geojson": '{"type": "FeatureCollection", "features": []}\n',
     "buildings.geojson": '{"type": "FeatureCollection", "features": []}\n',
 }
