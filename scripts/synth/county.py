@@ -124,6 +124,7 @@ VEHICLES = [
     ("浙D1K625", SECOND, "ZT-2026-017", THIS_YEAR, "spoil-yard", "19:00-06:00", 18000, 12300, "夜间"),
     ("浙D7K264", SECOND, "ZT-2026-018", THIS_YEAR, "spoil-yard", "", 18000, 12600, ""),
     ("浙D2E419", FIRST, "ZT-2026-010", THIS_YEAR, "spoil-yard", "", 18000, 12300, ""),
+    ("浙D4M079", FIRST, "ZT-2026-011", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
     ("浙D8L206", SECOND, "ZT-2026-019", THIS_YEAR, "spoil-yard", "", 18000, 12500, ""),
 ]
 

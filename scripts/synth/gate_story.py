@@ -97,7 +97,7 @@ TRUCKS = (
     Truck(
         EXIT,
         560,
-        "浙D6F850",
+        "浙D4M079",
         "orange",
         "open",
         "the wash station says nothing: unknown, not guilty",
