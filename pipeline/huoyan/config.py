@@ -211,7 +211,7 @@ class Limits(Strict):
     """The clocks of two cameras may differ by so much."""
     trip: Duration = "3h"
     """What was seen longer ago says nothing of where a load comes from."""
-    exempt: list[str] = ["car"]
+    exempt: frozenset[str] = frozenset({"car"})
     """Labels of vehicles that need no approval."""
 
 
