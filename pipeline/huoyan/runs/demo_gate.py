@@ -37,7 +37,7 @@ def replay(loaded: LoadedConfig) -> list[GateEvent]:
     Raises:
         ConfigError, ModelError, StorageError: as `runs.gate.run`.
     """
-    if not gate_watch.is_replay(loaded):
+    if not loaded.config.gates or not gate_watch.is_replay(loaded):
         return []
     last: dict[str, GateEvent] = {}
     gate.run(loaded, once=True, told=lambda decided: last.update({decided.event.event_id: decided.event}))
