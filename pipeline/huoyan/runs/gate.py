@@ -263,7 +263,7 @@ class _Run:
                 self._note(f"a message on file was refused: {error}")
 
     def _played(self) -> datetime | None:
-        """How far the slowest of the files is; None before the first frame or behind the last."""
+        """How far the slowest of the files is; None behind the last frame."""
         if self.at is not None:
             return self.at
         times = [camera.at for camera in self.cameras.values() if camera.is_alive()]

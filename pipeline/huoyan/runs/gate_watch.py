@@ -38,7 +38,11 @@ class Replayed:
     unit: Unit
     stopping: threading.Event
     at: datetime | None = None
-    """Time of the frame that is looked at."""
+    """Time of the frame that is looked at; before the first that of the file's start."""
+
+    def __post_init__(self) -> None:
+        # Else a run that goes on with a book would take its latest message for the time, and give up what is to come.
+        self.at = self.at or self.unit.start
 
     @property
     def unit_id(self) -> str:
