@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--more", type=Path, action="append", default=[], help="as for train_detector.py")
     parser.add_argument("--weights", type=Path, default=Path(), help="folder of the base weights")
     parser.add_argument("--work", type=Path, required=True, help="folder with the teacher's answers")
-    parser.add_argument("--frames", type=int, default=96, help="frames to calibrate on")
+    parser.add_argument("--frames", type=int, default=256, help="frames to calibrate on")
     parser.add_argument("--loss", type=float, default=0.5, help="points of mAP50 that may be lost")
     parser.add_argument("--all", action="store_true", help="judge every scheme, not only until one will do")
     args = parser.parse_args()

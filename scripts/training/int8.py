@@ -52,6 +52,8 @@ class Scheme:
 SCHEMES = (
     Scheme("everything", _EVERYTHING),
     Scheme("everything but the first stage", _EVERYTHING, (r"/model/model\.0/",)),
+    # Faint things (smoke, dust) are lost where the picture is still large: in the first stages.
+    Scheme("everything but the first five stages", _EVERYTHING, (r"/model/model\.[0-4]/",)),
     Scheme("convolutions", ("Conv",)),
     Scheme(
         "convolutions but the first and the head's", ("Conv",), (r"/model/model\.0/", r"/model/model\.22/")
