@@ -78,7 +78,9 @@ def test_videos_broker_and_http_through_kills(samples: Path, tmp_path: Path) -> 
     shutil.copytree(samples, county, ignore=shutil.ignore_patterns("archive"))
     broker, http = Broker(tmp_path / "broker", free_port()), free_port()
     config = county / "county.yaml"
-    live = f'intake:\n  http: {{listen: "127.0.0.1:{http}"}}\n  mqtt: {{host: 127.0.0.1, port: {broker.port}}}\n'
+    live = (
+        f'intake:\n  http: {{listen: "127.0.0.1:{http}"}}\n  mqtt: {{host: 127.0.0.1, port: {broker.port}}}\n'
+    )
     text = config.read_text(encoding="utf-8")
     assert "intake: {files: [gate/messages.jsonl]}\n" in text
     config.write_text(text.replace("intake: {files: [gate/messages.jsonl]}\n", live), encoding="utf-8")
@@ -125,6 +127,7 @@ def test_videos_broker_and_http_through_kills(samples: Path, tmp_path: Path) -> 
         off = datetime.fromisoformat(entry["time"]) - datetime.fromisoformat(told["crossed"])
         assert abs(off.total_seconds()) < CLOSE_S
         assert entry["plate"] == (told["plate"] if told["readable"] else "")
-        assert (entry["outcome"], [r["code"] for r in entry["reasons"]]) == (told["decision"], told["reasons"])
+        reasons = [reason["code"] for reason in entry["reasons"]]
+        assert (entry["outcome"], reasons) == (told["decision"], told["reasons"])
     with open_book(state, read_only=True) as book:
         assert log.verify(book.connection, state)[1] == []
