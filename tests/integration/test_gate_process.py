@@ -49,7 +49,9 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 
 def settled(folder: Path, count: int, weighed: int) -> list[dict[str, Any]] | None:
     found = entries(folder)
-    done = len(found) == count and sum(e["gross_kg"] is not None for e in found) >= weighed
+    # A weighing that comes before its truck is an event of its own until the truck is there.
+    seen = all(e["passages"] for e in found)
+    done = seen and len(found) == count and sum(e["gross_kg"] is not None for e in found) >= weighed
     return found if done else None
 
 
