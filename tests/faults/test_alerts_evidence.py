@@ -109,7 +109,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     result = render(revision(), tmp_path, PICTURE)
     assert [e.role for e in result.evidence] == ["wide"]
     assert any("close picture was not written" in note and "No space left" in note for note in result.notes)
@@ -123,7 +123,7 @@ def test_an_old_picture_survives_a_failed_rewrite(tmp_path: Path, monkeypatch: p
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         files.write(path, b"half")
     assert path.read_bytes() == b"whole"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import random
-import signal
-import subprocess
-import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ..support.county import write_county
-from ..support.running import Told, frames_done, huoyan, start, told
+from ..support.running import Told, frames_done, huoyan, kill_when, start, told
 
 KILLS = 20
 FRAMES = 170
@@ -36,19 +34,6 @@ def undisturbed(county: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
     assert len(reference.ids) > 100, "kills must have something to disturb"
     assert any(alert_id.endswith(".2") for alert_id in reference.ids), "and revisions among it"
     return reference
-
-
-def kill_when(process: subprocess.Popen[str], state: Path, frames: int, delay_s: float) -> bool:
-    """Kill a scan `delay_s` after it has written down `frames`; False if it ended before."""
-    until = time.monotonic() + PATIENCE_S
-    while process.poll() is None and frames_done(state) < frames and time.monotonic() < until:
-        time.sleep(0.005)
-    try:
-        process.wait(delay_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
 
 
 def check(state: Path, reference: Told) -> None:
@@ -81,7 +66,7 @@ def test_kill_at_random_moments(county: Path, undisturbed: Told, tmp_path: Path)
             delay = moments.uniform(0.0, 1.5 if anywhere else 0.5)
             process = start("scan", county, "--state", state)
             if kills < KILLS:
-                killed = kill_when(process, state, aim, delay)
+                killed = kill_when(process, partial(frames_done, state), aim, delay)
             else:
                 process.communicate(timeout=PATIENCE_S)
                 killed = False
@@ -101,7 +86,9 @@ def test_kill_with_workers(county: Path, undisturbed: Told, tmp_path: Path) -> N
     kills = 0
     for _ in range(2):
         process = start("scan", county, "--state", tmp_path, "--workers", 2)
-        kills += kill_when(process, tmp_path, frames_done(tmp_path) + 1, moments.uniform(0.0, 0.3))
+        kills += kill_when(
+            process, partial(frames_done, tmp_path), frames_done(tmp_path) + 1, moments.uniform(0.0, 0.3)
+        )
     assert kills
     assert huoyan("scan", county, "--state", tmp_path, "--workers", 2).returncode == 0
     check(tmp_path, undisturbed)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import random
-import signal
 import sqlite3
-import subprocess
-import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ..support.roads import Video, after, write_road_county
-from ..support.running import Told, huoyan, start, told
+from ..support.running import Told, huoyan, kill_when, start, told
 
 START = datetime(2026, 5, 1, 2, tzinfo=UTC)
 DAYS = 6
@@ -65,19 +63,6 @@ def history(state: Path) -> list[str]:
     return [line for line in lines if "purge" not in line]
 
 
-def kill_when(process: subprocess.Popen[str], state: Path, passages: int, delay_s: float) -> bool:
-    """Kill a scan `delay_s` after it has written down `passages`; False if it ended before."""
-    until = time.monotonic() + 120
-    while process.poll() is None and passages_done(state) < passages and time.monotonic() < until:
-        time.sleep(0.005)
-    try:
-        process.wait(delay_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
-
-
 def test_kill_at_random_moments(county: Path, undisturbed: tuple[Told, list[str]], tmp_path: Path) -> None:
     moments = random.Random(11)
     kills = in_mid_run = 0
@@ -89,7 +74,7 @@ def test_kill_at_random_moments(county: Path, undisturbed: tuple[Told, list[str]
             process = start("scan", county, "--state", state)
             if kills < KILLS:
                 aim = min(PASSAGES - 1, before + moments.randint(1, 3))
-                killed = kill_when(process, state, aim, moments.uniform(0.0, 0.1))
+                killed = kill_when(process, partial(passages_done, state), aim, moments.uniform(0.0, 0.1))
             else:
                 process.communicate(timeout=120)
                 killed = False

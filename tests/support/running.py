@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,25 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     # What a shell starts in the background ignores Ctrl-C, tests included; a terminal's command does not.
     pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, **pipes)
+
+
+def kill_when(
+    process: subprocess.Popen[str],
+    done: Callable[[], int],
+    aim: int,
+    delay_s: float,
+    patience_s: float = 120.0,
+) -> bool:
+    """Kill a scan `delay_s` after it has written down `aim` of what `done` counts; False if it ended before."""
+    until = time.monotonic() + patience_s
+    while process.poll() is None and done() < aim and time.monotonic() < until:
+        time.sleep(0.005)
+    try:
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from huoyan.errors import StorageError
+from huoyan.files import write_whole
 from huoyan.records import Image
 
 
@@ -29,7 +28,7 @@ def jpeg(image: Image, quality: int) -> bytes:
 
 
 def write(path: Path, data: bytes) -> str:
-    """Write a file so that a crash or a full disk leaves the old one or none, never half of one.
+    """Write a file whole or not at all, see `write_whole`.
 
     Returns:
         The SHA-256 of the data in hex.
@@ -37,16 +36,5 @@ def write(path: Path, data: bytes) -> str:
     Raises:
         OSError: the disk is full or the folder cannot be written; nothing is left behind.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    write_whole(path, data)
     return hashlib.sha256(data).hexdigest()

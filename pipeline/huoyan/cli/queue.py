@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from huoyan.errors import ConfigError, DispatchError, StorageError
+from huoyan.cli import exported
+from huoyan.errors import ConfigError, DispatchError
 
 if TYPE_CHECKING:
     from huoyan.dispatch.items import Item
@@ -132,19 +133,8 @@ def export_alerts(
     with _desk(state, config) as desk:
         found = _selected(desk, scene, priority, status, since, until, None)
     text = {"geojson": export.to_geojson, "csv": export.to_csv, "json": export.to_json}[format_](found)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    from huoyan.alerts import files
-
-    try:
-        # With a byte order mark Excel reads UTF-8; other readers of CSV know it.
-        files.write(out, text.encode("utf-8-sig" if format_ == "csv" else "utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"cannot be written: {error}", subject=str(out), hint="choose another --out"
-        ) from error
-    typer.echo(f"{len(found)} alerts written to {out}", err=True)
+    if exported.put(text, out, csv=format_ == "csv"):
+        typer.echo(f"{len(found)} alerts written to {out}", err=True)
 
 
 @app.command("ack")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from huoyan.errors import ConfigError, StorageError
+from huoyan.cli import exported
+from huoyan.errors import ConfigError
 
 if TYPE_CHECKING:
     from huoyan.config import LoadedConfig, Retention
@@ -115,19 +116,8 @@ def export(
         first, last = _time(since, "--since", desk), _time(until, "--until", desk)
         lines = vehicles.exported(desk.history, first, last, redact=redact)
     text = vehicles.as_csv(lines) if format_ == "csv" else vehicles.as_json(lines)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    from huoyan.alerts import files
-
-    try:
-        # With a byte order mark Excel reads UTF-8; other readers of CSV know it.
-        files.write(out, text.encode("utf-8-sig" if format_ == "csv" else "utf-8"))
-    except OSError as error:
-        raise StorageError(
-            f"cannot be written: {error}", subject=str(out), hint="choose another --out"
-        ) from error
-    typer.echo(f"{len(lines)} passages written to {out}", err=True)
+    if exported.put(text, out, csv=format_ == "csv"):
+        typer.echo(f"{len(lines)} passages written to {out}", err=True)
 
 
 @app.command("purge")

@@ -10,10 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from huoyan.config_gate import Gate
+from huoyan.files import write_whole
 from huoyan.gate import ga1400, messages
 from huoyan.gate.book import Book, Taken
 from huoyan.gate.codec import Message
-from huoyan.gate.files import write_whole
 from huoyan.gate.messages import BadMessage, Kind
 from huoyan.passage import Direction
 

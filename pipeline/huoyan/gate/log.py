@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huoyan.files import write_whole
 from huoyan.gate.codec import canonical, sha256
-from huoyan.gate.files import write_whole
 from huoyan.sqlite import immediate, mapped, rows
 
 GENESIS = "0" * 64

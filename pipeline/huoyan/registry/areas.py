@@ -68,7 +68,7 @@ def read_venues(path: Path, scenes: Collection[str], mistakes: Mistakes) -> list
             feature.wrong("id", "is empty")
         geometry = feature.geometry
         if isinstance(geometry, Point):
-            radius = _radius(feature)
+            radius = feature.metres("radius_m", _MAX_RADIUS_M)
             if radius is None:
                 continue
             geometry = circle(geometry.x, geometry.y, radius)
@@ -132,18 +132,6 @@ def _scenes(feature: Feature, column: str, scenes: Collection[str]) -> frozenset
     for word in unknown:
         feature.wrong(column, f"unknown scene {word!r}", did_you_mean(word, scenes))
     return found
-
-
-def _radius(feature: Feature) -> float | None:
-    text = feature.text("radius_m")
-    try:
-        radius = float(text)
-    except ValueError:
-        radius = 0.0
-    if not 0 < radius <= _MAX_RADIUS_M:
-        feature.wrong("radius_m", f"expected metres up to {_MAX_RADIUS_M:.0f}, got {text!r}")
-        return None
-    return radius
 
 
 def _storeys(feature: Feature) -> int | None:

@@ -15,7 +15,6 @@ from shapely.geometry.base import BaseGeometry
 
 from huoyan.registry import features
 from huoyan.registry.entries import Corridor
-from huoyan.registry.features import Feature
 from huoyan.registry.local import LocalPlane
 from huoyan.registry.mistakes import Mistakes
 from huoyan.registry.spot import Spot
@@ -34,7 +33,7 @@ def read_corridors(path: Path, mistakes: Mistakes) -> list[Corridor]:
             feature.wrong("id", "is empty")
         elif name in found:
             feature.wrong("id", f"{name!r} is used twice")
-        width = _width(feature)
+        width = feature.metres("width_m", _MAX_WIDTH_M)
         if width is not None:
             found[name] = Corridor(name, feature.text("name") or name, width, feature.geometry)
     return list(found.values())
@@ -77,15 +76,3 @@ class Corridors:
         found = np.unique(owner[tree.query(spot.point, predicate="dwithin", distance=metres)])
         matches = [self.match(spot, self._list[int(index)].id) for index in found]
         return sorted(matches, key=lambda m: (m.distance_m, m.corridor.id))
-
-
-def _width(feature: Feature) -> float | None:
-    text = feature.text("width_m")
-    try:
-        width = float(text)
-    except ValueError:
-        width = 0.0
-    if not 0 < width <= _MAX_WIDTH_M:
-        feature.wrong("width_m", f"expected metres up to {_MAX_WIDTH_M:.0f}, got {text!r}")
-        return None
-    return width

@@ -39,6 +39,18 @@ class Feature:
             value = int(value)
         return str(value).strip()
 
+    def metres(self, name: str, most: float) -> float | None:
+        """A property as metres above 0 and up to `most`; anything else is a mistake, and None."""
+        text = self.text(name)
+        try:
+            metres = float(text)
+        except ValueError:
+            metres = 0.0
+        if not 0 < metres <= most:
+            self.wrong(name, f"expected metres up to {most:.0f}, got {text!r}")
+            return None
+        return metres
+
     def wrong(self, name: str, text: str, hint: str = "") -> None:
         self.mistakes.add(self.file, f"feature {self.number}", name, text, hint)
 
