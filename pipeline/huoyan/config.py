@@ -19,6 +19,7 @@ from huoyan.config_types import Duration as Duration
 from huoyan.config_types import IsoTime, Lat, Lon, TimeZone
 from huoyan.config_types import Strict as Strict
 from huoyan.config_types import seconds as seconds
+from huoyan.config_watch import Stream, Watch
 from huoyan.errors import ConfigError
 from huoyan.passage import Code
 
@@ -63,6 +64,8 @@ class Camera(Strict):
     """Zone of times without an offset; default the county's."""
     start: IsoTime | None = None
     """Time of the first frame of videos that do not tell it (ISO 8601)."""
+    stream: Stream | None = None
+    """How `huoyan watch` gets at it live."""
     road: bool = False
     """Trucks are followed through its videos and judged once a passage; `sampling` is for everything else."""
 
@@ -245,6 +248,7 @@ class Config(Strict):
     dispatch: Dispatch = Dispatch()
     evidence: Evidence = Evidence()
     vehicles: Vehicles = Vehicles()
+    watch: Watch = Watch()
     gates: Gates = []
     intake: Intake = Intake()
 

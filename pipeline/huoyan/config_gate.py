@@ -20,6 +20,17 @@ Lag = Annotated[str, Field(pattern=r"^-?\d+(\.\d+)?(ms|s|m)$")]
 _SECRET = re.compile(r"//[^/@\s$]*:[^/@\s$]+@")
 
 
+def without_secret(address: str) -> str:
+    """The address itself.
+
+    Raises:
+        ValueError: a password is written in it.
+    """
+    if _SECRET.search(address):
+        raise ValueError("expected no password here: write ${NAME} and set it in the environment")
+    return address
+
+
 class GateCamera(Strict):
     id: Name
     source: str
@@ -36,9 +47,7 @@ class GateCamera(Strict):
     @field_validator("source")
     @classmethod
     def _no_secret(cls, value: str) -> str:
-        if _SECRET.search(value):
-            raise ValueError("expected no password here: write ${NAME} and set it in the environment")
-        return value
+        return without_secret(value)
 
 
 class Scale(Strict):
