@@ -182,3 +182,5 @@ class Look:
     picture: Picture
     clock: float
     reason: Reason
+    placed: bool = True
+    """False: the camera has moved, so its pixels say nothing of places."""

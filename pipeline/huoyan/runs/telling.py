@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from huoyan import alerts
 from huoyan.dispatch import outbox
 from huoyan.incidents import Store
-from huoyan.records import Alert, Detection, Revision
+from huoyan.records import Alert, Detection, FrameRef, Image, Revision
 from huoyan.runs.outlines import zone_outlines
 from huoyan.runs.prepare import Prepared
 from huoyan.scenes import Rules
@@ -20,6 +21,7 @@ def tell(
     store: Store,
     others: Sequence[Detection] = (),
     opened: dict[str, alerts.Opened] | None = None,
+    reopen: Callable[[FrameRef, Literal["now", "before"]], Image] | None = None,
 ) -> tuple[Alert, tuple[str, ...]]:
     """Make the alert of a revision and put it into the outbox, within the caller's transaction.
 
@@ -29,6 +31,7 @@ def tell(
         store: of the incident.
         others: all that was seen in its frame: what is not involved is hidden.
         opened: frames that were read already; see `alerts.render`.
+        reopen: reads the pixels of a frame; default from where the frame was found.
 
     Returns:
         The alert, and why pictures are missing.
@@ -49,6 +52,7 @@ def tell(
         zone_names=zones,
         timezone=zone,
         opened=opened,
+        reopen=reopen,
     )
     seen_by = [item.detection.attributes for item in revision.finding.evidence]
     used = {str(about.get(key, "")) for about in seen_by for key in ("model", "text_from")}

@@ -34,12 +34,18 @@ class JudgeContext:
     """From when on what is seen of a vehicle counts against it."""
     levels: Levels = field(default_factory=Levels)
     """What a vehicle's level makes of its priority."""
+    periods: Mapping[str, float] = field(default_factory=dict)
+    """Of live sources, the seconds within which all looks count as one frame (see `persistence.count_frame`)."""
+    scenes: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Scenes that a source is asked for; one that is not here is asked for all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
     findings: tuple[Finding, ...]
     """Scenes whose rules hold; those whose `permit.result` is `covered` are lawful and never told."""
+    pending: tuple[str, ...] = ()
+    """Scenes that lack nothing but another look."""
     steps: tuple[Step, ...] = ()
     """The way through the rules, if it was asked for."""
 
@@ -55,6 +61,7 @@ class _Frame:
     memory: Memory
     trace: Trace
     spots: dict[int, Spot] = field(default_factory=dict)
+    pending: list[str] = field(default_factory=list)
 
     def spot(self, index: int, place: Place) -> Spot | None:
         """The place of an observation in the registry's plane: many rules ask for the same one."""
@@ -93,8 +100,11 @@ def judge(
         trace: also tell the way through the rules.
     """
     frame = observations.frame
-    number = persistence.count_frame(memory, frame.source_id) if frame.kind in context.rules.counted else 0
-    candidates = _candidates(observations, context.rules)
+    number = 0
+    if frame.kind in context.rules.counted:
+        period = context.periods.get(frame.source_id, 0.0)
+        number = persistence.count_frame(memory, frame.source_id, frame.time, period)
+    candidates = _candidates(observations, context)
     if not candidates and not trace:
         return Judgement(())
     local = frame.time.astimezone(context.timezone)
@@ -105,14 +115,17 @@ def judge(
     found: list[Finding] = []
     for alternative, items in candidates:
         found += _alternative(alternative, items, state)
-    return Judgement(_distinct(found), tuple(state.trace.steps))
+    return Judgement(_distinct(found), tuple(dict.fromkeys(state.pending)), tuple(state.trace.steps))
 
 
-def _candidates(observations: Observations, rules: Rules) -> list[tuple[Alternative, list[Item]]]:
+def _candidates(observations: Observations, context: JudgeContext) -> list[tuple[Alternative, list[Item]]]:
     """The alternatives that ask for a label of this frame, in the file's order, with their observations."""
+    rules, only = context.rules, context.scenes.get(observations.frame.source_id)
     asked: dict[str, tuple[Alternative, list[Item]]] = {}
     for index, observation in enumerate(observations.items):
         for alternative in rules.by_label.get(observation.detection.label, ()):
+            if only is not None and alternative.scene not in only:
+                continue
             asked.setdefault(alternative.key, (alternative, []))[1].append((index, observation))
     if len(asked) < 2:
         return list(asked.values())
@@ -169,6 +182,7 @@ def _group(alternative: Alternative, group: Group, state: _Frame) -> Finding | N
     lasting = persistence.look(alternative, group.anchor, zoning.zones, state.number, state.memory)
     note(alternative.key, "persistence", lasting.held, lasting.detail, who)
     if not lasting.held:
+        state.pending.append(alternative.scene)
         return None
     law = _lawful(alternative, group, spot, zoning, footprint.id, state)
     if law is None:

@@ -9,6 +9,7 @@ between them; for a duration the thing must have kept that up without a break.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from huoyan.config import seconds
@@ -33,12 +34,23 @@ class Lasting:
     detail: str
 
 
-def count_frame(memory: Memory, source: str) -> int:
-    """Count a frame of a source and return its number."""
+def count_frame(memory: Memory, source: str, time: datetime, period_s: float = 0.0) -> int:
+    """Count a frame of a source and return its number.
+
+    A live camera is looked at whenever something moves: all its looks within `period_s` are one frame, so that "2 of
+    the last 4 frames" asks for as much of it as of an archive with a frame every period.
+    """
     key = f"#frames|{source}"
-    number = int(memory.get(key) or 0) + 1
-    memory.put(key, number)
-    return number
+    if not period_s:
+        number = int(memory.get(key) or 0) + 1
+        memory.put(key, number)
+        return number
+    number, since = memory.get(key) or (0, 0.0)
+    now = time.timestamp()
+    if number and 0 <= now - since < period_s:
+        return int(number)
+    memory.put(key, [number + 1, now])
+    return int(number) + 1
 
 
 def look(
