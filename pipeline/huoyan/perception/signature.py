@@ -90,7 +90,7 @@ def signature(luma: npt.NDArray[np.uint8]) -> bytes:
     shares = np.maximum(cells - _NOISE / DIRECTIONS, 0) / (around[..., None] + _NOISE)
     packed = np.clip(np.rint(shares * _STEP), 0, 255).astype(np.uint8)
     head = np.array([small.mean(), min(255.0, 8 * float(strength.mean()))], dtype=np.uint8)
-    return head.tobytes() + packed.tobytes()
+    return bytes(head.tobytes() + packed.tobytes())
 
 
 def view(packed: bytes) -> View:
