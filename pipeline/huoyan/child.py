@@ -126,11 +126,16 @@ class Child:
         return True
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End it: by closing its pipe, and by force after `timeout` seconds."""
+        """End it: by asking, and by force after `timeout` seconds. It stays ended until `renew`."""
         if self._life is not None:
             self._life.end(timeout)
             self._life = None
         self._again_at = float("inf")
+
+    def renew(self) -> None:
+        """Start it after a `stop`, with the `args` as they are now."""
+        self._again_at = 0.0
+        self.start()
 
 
 class _Life:

@@ -268,7 +268,8 @@ class Finding:
     reach_m: float = 0.0
     """How far apart the parts of one such thing may lie (the sides of a fence), beyond their errors."""
     trip: str = ""
-    """Trip of a truck: its findings are one incident wherever they are made. Empty: places tell."""
+    """Trip of a truck, or episode of a camera's fault: its findings are one incident wherever they are made. Empty:
+    places tell."""
 
 
 Status = Literal["open", "updated", "confirmed", "rejected", "resolved", "expired"]

@@ -73,6 +73,8 @@ class CameraPlan:
     presets: tuple[PresetView, ...] = ()
     sensitivity: float = 1.0
     """Of the gate: above 1 lets more through."""
+    view_state: str = field(default="", repr=False)
+    """What `perception.view_health` had learned of the view when it was last saved, as JSON; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,15 @@ class Tally:
     """Connections that are being opened now."""
 
 
-Report = Sample | CameraEvent | Tally
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """What a reader has learned of a view, as JSON: sent now and then and at the end, for `CameraPlan.view_state`."""
+
+    camera: str
+    state: str = field(repr=False)
+
+
+Report = Sample | CameraEvent | Tally | ViewState
 
 
 @dataclass(frozen=True, slots=True)

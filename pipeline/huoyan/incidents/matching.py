@@ -119,8 +119,13 @@ def identity(finding: Finding) -> str:
 def id_of(finding: Finding) -> str:
     """Id of the incident that a finding begins; for a truck's trip a UUIDv5 of scene and trip."""
     if finding.trip:
-        return str(uuid.uuid5(NAMESPACE, f"{finding.scene}|trip|{finding.trip}"))
+        return story_id(finding.scene, finding.trip)
     return incident_id(identity(finding), finding.frame.frame_id, finding.place)
+
+
+def story_id(scene: str, trip: str) -> str:
+    """Id of the incident of a trip (see `Finding.trip`), whatever frame it began with."""
+    return str(uuid.uuid5(NAMESPACE, f"{scene}|trip|{trip}"))
 
 
 def latitudes(place: Place) -> tuple[float | None, float | None]:

@@ -29,6 +29,10 @@ class Memory:
             self._values[key] = value
         self._changed.add(key)
 
+    def reset(self, other: Memory) -> None:
+        """Forget what was changed since it was last written: hold what `other` holds."""
+        self._values, self._changed = dict(other._values), set()
+
     def copy(self) -> Memory:
         """A memory to try things on; the values are shared, because they are replaced and never changed."""
         return Memory(self._values)

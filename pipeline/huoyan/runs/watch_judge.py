@@ -1,0 +1,263 @@
+"""The half that judges, live: what was seen goes through scenes, incidents and alerts into the outbox.
+
+It differs from a scan's judge in three ways. Nobody can replay a live frame, so none is noted as done. What cannot be
+written now (a full disk, a locked database) waits and is tried again. Pictures are in memory, and a frame is kept on
+the disk only when something is told about it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from huoyan import incidents, scenes
+from huoyan.alerts import files
+from huoyan.config_types import seconds
+from huoyan.errors import SourceError, StorageError
+from huoyan.incidents import Store, matching
+from huoyan.records import Alert, Finding, FrameRef, Image, Observations
+from huoyan.runs import judge as scan_judge
+from huoyan.runs.prepare import Prepared
+from huoyan.runs.telling import tell
+from huoyan.runs.watch_eyes import rgb
+from huoyan.runs.watch_room import Room
+from huoyan.sample import Picture
+from huoyan.scenes import JudgeContext
+from huoyan.scenes.memory import Memory
+
+log = logging.getLogger("huoyan.watch.judge")
+BATCH_SECONDS = 0.5
+"""A transaction gathers what comes within so long: an edge box's slow disk is synced twice a second at most."""
+MOST_WAITING = 2000
+WITH_PICTURES = 200
+"""What waits because nothing can be written keeps its pictures up to here, and its words up to `MOST_WAITING`."""
+HEALTH = "camera_health"
+_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Observations with the picture that they were made on, if there is one; `clock`: when it had arrived."""
+
+    camera: str
+    observations: Observations
+    picture: Picture | None
+    clock: float
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A fault of a camera has ended: its story is resolved."""
+
+    episode: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Something that changes the judge's memory, and may give observations: done within the transaction."""
+
+    change: Callable[[Memory], Sequence[Observations]]
+    camera: str
+    clock: float
+
+
+Task = Seen | Over | Remember
+
+
+@dataclass
+class Judged:
+    """What a transaction came to."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    pending: set[str] = field(default_factory=set)
+    """Cameras where something lacks nothing but another look."""
+    looks: list[tuple[str, float]] = field(default_factory=list)
+    """Camera and arrival of every look that was judged."""
+    kept: list[Path] = field(default_factory=list)
+
+
+class LiveJudge:
+    """The one writer of the state.
+
+    Attributes:
+        memory: what the judge remembers; change it only through `Remember`.
+        fault: why nothing can be written now; empty while all is well.
+        lost: looks that were given up because nothing could be written for too long.
+    """
+
+    def __init__(self, prepared: Prepared, store: Store, room: Room) -> None:
+        self.memory = store.load_memory()
+        self.fault, self.lost = "", 0
+        self._store, self._room = store, room
+        self._waiting: deque[Task] = deque()
+        self._since = 0.0
+        self.use(prepared)
+
+    def use(self, prepared: Prepared) -> None:
+        """From now on judge by this county."""
+        self._prepared = prepared
+        self._context = live_context(prepared)
+
+    def feed(self, task: Task) -> None:
+        """Take something that is to be judged."""
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(task)
+        self._shed()
+
+    @property
+    def due(self) -> bool:
+        """Whether something has waited long enough to be written."""
+        return bool(self._waiting) and time.monotonic() - self._since >= BATCH_SECONDS
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    def commit(self) -> Judged | None:
+        """Judge what waits and write it: memory, incidents, alerts and outbox, all or nothing.
+
+        Returns:
+            What came of it; None if it cannot be written now (see `fault`): it waits for the next call.
+        """
+        tasks = list(self._waiting)
+        judged = Judged()
+        begun, done = time.monotonic(), 0
+        self._since = begun
+        try:
+            with self._store.transaction():
+                for task in tasks:
+                    self._take(task, judged)
+                    done += 1
+                    if time.monotonic() - begun >= BATCH_SECONDS:
+                        break
+                self._store.save_memory(self.memory)
+        except StorageError as error:
+            self._failed(error, judged)
+            return None
+        except BaseException:
+            # The memory is ahead of the disk: whoever goes on must not judge by it.
+            self.memory.reset(self._store.load_memory())
+            raise
+        for _ in range(done):
+            self._waiting.popleft()
+        if self.fault:
+            log.warning("the state can be written again")
+            self.fault = ""
+        return judged
+
+    def _failed(self, error: StorageError, judged: Judged) -> None:
+        if str(error) != self.fault:
+            log.error("what was judged waits in memory: %s", error)
+        self.fault = str(error)
+        for path in judged.kept:
+            path.unlink(missing_ok=True)
+        if error.code in ("disk_full", "disk"):
+            self._room.make()
+        try:
+            self.memory.reset(self._store.load_memory())
+        except StorageError as again:
+            log.error("the memory cannot be read: %s", again)
+
+    def _take(self, task: Task, judged: Judged) -> None:
+        if isinstance(task, Seen):
+            self._seen(task, judged)
+            judged.looks.append((task.camera, task.clock))
+        elif isinstance(task, Over):
+            self._over(task, judged)
+        else:
+            for observations in task.change(self.memory):
+                self._seen(Seen(task.camera, observations, None, task.clock), judged)
+
+    def _seen(self, seen: Seen, judged: Judged) -> None:
+        observations = seen.observations
+        judgement = scenes.judge(observations, self._context, self.memory)
+        if judgement.pending:
+            judged.pending.add(seen.camera)
+        if not judgement.findings:
+            return
+        reopen = self._reader(seen.picture)
+        others = [item.detection for item in observations.items]
+        findings = [_with_episode(finding) for finding in judgement.findings]
+        for revision in incidents.associate(self._store, findings):
+            self._keep(seen, judged)
+            alert, notes = tell(revision, self._prepared, self._store, others, {}, reopen)
+            for note in notes:
+                log.warning("%s: %s", seen.camera, note)
+            judged.alerts.append(alert)
+
+    def _over(self, over: Over, judged: Judged) -> None:
+        incident_id = matching.story_id(HEALTH, over.episode)
+        known = self._store.incident(incident_id)
+        if known is None or known.status in ("resolved", "rejected"):
+            return
+        revision = incidents.pass_verdict(self._store, incident_id, "resolved", over.time)
+        alert, _ = tell(revision, self._prepared, self._store, (), {}, self._reader(None))
+        judged.alerts.append(alert)
+
+    def _reader(self, picture: Picture | None) -> Callable[[FrameRef, Literal["now", "before"]], Image]:
+        def read(ref: FrameRef, when: Literal["now", "before"]) -> Image:
+            if not self._room.pictures:
+                raise SourceError("the disk is too full for pictures", subject=ref.source_id)
+            if picture is None:
+                raise SourceError("there is no picture of it", subject=ref.source_id)
+            return rgb(picture)
+
+        return read
+
+    def _keep(self, seen: Seen, judged: Judged) -> None:
+        """Write the frame that is told about: crews' verdicts make training pictures of it."""
+        path = Path(seen.observations.frame.path)
+        if seen.picture is None or not self._room.pictures or path in judged.kept:
+            return
+        try:
+            files.write(path, files.jpeg(rgb(seen.picture), _QUALITY))
+            judged.kept.append(path)
+        except (OSError, StorageError) as error:
+            log.error("a frame could not be kept: %s", error)
+
+    def _shed(self) -> None:
+        """Bound what waits while nothing can be written."""
+        if len(self._waiting) > WITH_PICTURES:
+            old = self._waiting[-WITH_PICTURES - 1]
+            if isinstance(old, Seen) and old.picture is not None:
+                self._waiting[-WITH_PICTURES - 1] = replace(old, picture=None)
+        if len(self._waiting) > MOST_WAITING:
+            self.lost += isinstance(self._waiting.popleft(), Seen)
+
+
+def live_context(prepared: Prepared) -> JudgeContext:
+    """What the rules need to know of live cameras. A pose of a camera is a source of its own (`camera/preset`)."""
+    base = scan_judge.context(prepared)
+    watched = dict(base.watched)
+    periods: dict[str, float] = {}
+    only: dict[str, Collection[str]] = {}
+    for camera in prepared.loaded.config.cameras:
+        stream = camera.stream
+        if stream is None:
+            continue
+        poses = {
+            camera.id: camera.zones,
+            **{f"{camera.id}/{p.id}": p.zones or camera.zones for p in stream.presets},
+        }
+        for source, zones in poses.items():
+            periods[source] = seconds(camera.sampling)
+            if zones:
+                watched[source] = frozenset(zones)
+            if stream.scenes:
+                only[source] = frozenset({*stream.scenes, HEALTH})
+    return replace(base, watched=watched, periods=periods, scenes=only)
+
+
+def _with_episode(finding: Finding) -> Finding:
+    """A fault of a camera is one story from its beginning to its end, apart from those of cameras beside it."""
+    if finding.scene != HEALTH:
+        return finding
+    return replace(finding, trip=str(finding.evidence[0].detection.attributes.get("episode", "")))
