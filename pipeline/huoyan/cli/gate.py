@@ -12,25 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from typer.core import TyperGroup
 
+from huoyan.cli.groups import RunByDefault
 from huoyan.errors import ConfigError
 
 if TYPE_CHECKING:
     from huoyan.gate.desk import Decided
 
 
-class _RunByDefault(TyperGroup):
-    """`huoyan gate county.yaml` runs the gates, without a word for it."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in self.commands and args[0] not in ("--help",):
-            args = ["run", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_RunByDefault,
+    cls=RunByDefault,
     help="Run the gates of a county (huoyan gate CONFIG); check and export their log.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from huoyan import __version__
-from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan, vehicles
+from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan, vehicles, watch
 from huoyan.errors import HuoyanError
 
 app = typer.Typer(
@@ -49,6 +49,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(queue.app, name="queue")
 app.add_typer(gate.app, name="gate")
 app.add_typer(vehicles.app, name="vehicles")
+app.add_typer(watch.app, name="watch")
 
 
 def main() -> None:

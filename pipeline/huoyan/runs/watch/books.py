@@ -136,7 +136,7 @@ class Member:
 
 
 def process_status(member: Member) -> ProcessStatus:
-    """What the system says of a process: resident memory, CPU seconds, threads, open descriptors (Linux; else zeros)."""
+    """What the system says of a process: memory, CPU seconds, threads, open descriptors (Linux; else zeros)."""
     folder = Path(f"/proc/{member.pid}")
     try:
         fields = (folder / "stat").read_text().rpartition(")")[2].split()

@@ -25,8 +25,8 @@ from huoyan.records import Alert, Finding, FrameRef, Image, Observations
 from huoyan.runs import judge as scan_judge
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.telling import tell
-from huoyan.runs.watch_eyes import rgb
-from huoyan.runs.watch_room import Room
+from huoyan.runs.watch.eyes import rgb
+from huoyan.runs.watch.room import Room
 from huoyan.sample import Picture
 from huoyan.scenes import JudgeContext
 from huoyan.scenes.memory import Memory

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from huoyan.child import Child
-from huoyan.runs import watch_eyes
+from huoyan.runs.watch import eyes
 from huoyan.runs.look import LookSettings
-from huoyan.runs.watch_eyes import Looked, Ready
+from huoyan.runs.watch.eyes import Looked, Ready
 from huoyan.sample import Look
 
 log = logging.getLogger("huoyan.watch.models")
@@ -50,7 +50,7 @@ class Models:
         self.children = [
             Child(
                 f"inference-{index}",
-                watch_eyes.main,
+                eyes.main,
                 (settings,),
                 partial(give, index),
                 silent_s=silent_s,

@@ -1,0 +1,57 @@
+"""`huoyan watch`: the stream daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from huoyan.cli.groups import RunByDefault
+
+if TYPE_CHECKING:
+    from huoyan.status import Status
+
+app = typer.Typer(
+    cls=RunByDefault,
+    help="Watch the live cameras of a county (huoyan watch CONFIG); have a running daemon read its files again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Config = Annotated[Path, typer.Argument(help="The county's configuration, or its folder.")]
+State = Annotated[Path | None, typer.Option("--state", help="Folder of the state; default county.data.")]
+
+
+@app.command("run")
+def run(
+    config: Config,
+    state: State = None,
+    json: Annotated[bool, typer.Option("--json", help="Log JSON, a line each.")] = False,
+) -> None:
+    """Watch until told to stop (Ctrl-C, SIGTERM): what was seen is judged and told first.
+
+    SIGHUP, or `huoyan watch reload`, has the configuration read again.
+    """
+    from huoyan.ops import logs
+    from huoyan.runs.prepare import locate_config
+    from huoyan.runs.watch.loop import watch
+
+    loaded = locate_config(config, state)
+    logs.configure(json=json)
+    stop, reload = threading.Event(), threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: reload.set())
+
+    def ready(status: Status) -> None:
+        listen = loaded.config.watch.listen
+        typer.echo(
+            f"ready: {len(status.cameras)} cameras, process {os.getpid()}, http://{listen}/status", err=True
+        )
+
+    result = watch(loaded, stop=stop, reload=reload, ready=ready)
+    lost = f", {result.lost} could not be written" if result.lost else ""
+    typer.echo(f"{result.looks} looks, {result.alerts} alerts{lost}", err=True)

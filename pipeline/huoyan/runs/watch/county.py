@@ -1,0 +1,153 @@
+"""A county as the daemon sees it: which cameras are live, what becomes of a sample, registers that may change."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from huoyan.config import Camera, LoadedConfig
+from huoyan.config_types import seconds
+from huoyan.config_watch import Stream, Watch
+from huoyan.errors import ConfigError
+from huoyan.ingest.addresses import plans
+from huoyan.records import FrameRef, frame_id
+from huoyan.registry.live import LiveRegistry
+from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.runs.watch.room import FRAMES
+from huoyan.runs.watch.slots import WEIGHTS
+from huoyan.sample import CameraPlan, Look, Sample
+
+_FIRST_INDEX = 4_000_000
+_BLIND = frozenset({"camera_black", "camera_frozen"})
+"""Faults with which a picture shows nothing that is there now."""
+_MOVED = "camera_moved"
+
+
+@dataclass
+class County:
+    """What holds until the next reload. Only the registers change under it, whole, by `refresh`.
+
+    Attributes:
+        prepared: the county with its registers as they are now.
+        cameras: those with a stream, by id.
+        plans: what their readers must know, by id.
+        weights: of their priorities.
+    """
+
+    prepared: Prepared
+    cameras: Mapping[str, Camera]
+    plans: Mapping[str, CameraPlan]
+    weights: Mapping[str, float]
+    _live: LiveRegistry = field(repr=False)
+
+    @property
+    def settings(self) -> Watch:
+        return self.prepared.loaded.config.watch
+
+    @property
+    def box(self) -> str:
+        """Name of this box."""
+        return self.settings.box or socket.gethostname()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.prepared.loaded.config.county.timezone)
+
+    def period_s(self, camera: str) -> float:
+        """Seconds within which all looks of a camera count as one frame."""
+        return seconds(self.cameras[camera].sampling)
+
+    def intervals(self, stretch: float, night: Mapping[str, bool]) -> dict[str, float]:
+        """Seconds between samples as they are now, by camera."""
+        return {
+            plan.id: stretch * (plan.night_every_s or plan.every_s if night.get(plan.id) else plan.every_s)
+            for plan in self.plans.values()
+        }
+
+    def look(self, sample: Sample) -> Look | None:
+        """What the models are to look at, or None: it did not pass the gate, shows nothing, or it is a quiet hour."""
+        picture = sample.picture
+        if picture is None or sample.conditions & _BLIND:
+            return None
+        if _is_quiet(self._stream(sample.camera), sample.time.astimezone(self.zone).time()):
+            return None
+        source = source_of(sample)
+        key = frame_id(source, sample.time, _FIRST_INDEX)
+        path = self.prepared.loaded.state / FRAMES / f"{sample.time:%Y%m%d}" / f"{key}.jpg"
+        ref = FrameRef(key, source, "camera", sample.time, "stream", sample.size, str(path))
+        return Look(ref, picture, sample.clock, sample.passed, _MOVED not in sample.conditions)
+
+    def refresh(self) -> str | None:
+        """Take registers that have changed; says what came of it, once."""
+        note = self._live.refresh()
+        if self._live.current is not self.prepared.registry:
+            self.prepared = replace(self.prepared, registry=self._live.current)
+        return note
+
+    def read_again(self) -> County:
+        """The county as its files say now.
+
+        Raises:
+            ConfigError: they hold mistakes.
+            ModelError: a model cannot be used.
+        """
+        loaded = self.prepared.loaded
+        if loaded.path is None:
+            raise ConfigError("there is no configuration file to read again")
+        return county(prepare(locate_config(loaded.path, loaded.state)))
+
+    def close(self) -> None:
+        self._live.close()
+
+    def _stream(self, camera: str) -> Stream:
+        stream = self.cameras[camera].stream
+        assert stream is not None, "only cameras with a stream are here"
+        return stream
+
+
+def county(prepared: Prepared) -> County:
+    """The live side of a county.
+
+    Raises:
+        ConfigError: no camera has a stream, a variable of an address is not set, a picture cannot be read.
+    """
+    loaded = prepared.loaded
+    live = {camera.id: camera for camera in loaded.config.cameras if camera.stream is not None}
+    if not live:
+        raise ConfigError(
+            "no camera has a stream",
+            subject=_name(loaded),
+            hint="add `stream: {url: rtsp://...}` to the cameras that are to be watched",
+        )
+    return County(
+        prepared,
+        live,
+        {plan.id: plan for plan in plans(loaded)},
+        {camera.id: WEIGHTS[camera.stream.priority] for camera in live.values() if camera.stream},
+        LiveRegistry(loaded),
+    )
+
+
+def source_of(sample: Sample) -> str:
+    """The source that a sample is of: each pose of a camera has its own ground, zones and memory."""
+    return f"{sample.camera}/{sample.preset}" if sample.preset else sample.camera
+
+
+def _is_quiet(stream: Stream, now: time) -> bool:
+    return any(_within(hours, now) for hours in stream.quiet)
+
+
+def _within(hours: str, now: time) -> bool:
+    """Whether a local time is within `22:00-06:00` (from the first on, before the second)."""
+    begin, end = (datetime.strptime(part, "%H:%M").time() for part in hours.split("-"))
+    if begin <= end:
+        return begin <= now < end
+    return now >= begin or now < end
+
+
+def _name(loaded: LoadedConfig) -> str:
+    return str(loaded.path) if loaded.path else str(Path(loaded.base))

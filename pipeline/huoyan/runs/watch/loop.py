@@ -1,0 +1,332 @@
+"""The daemon's loop: readers report, models look, the judge decides, the sender delivers.
+
+    readers ──samples──▶ slots (newest a camera) ──▶ models ──▶ judge ──▶ outbox ──▶ sender
+       ▲                                                           │
+       └──────────── stretch (load), burst (confirmation) ◀────────┘
+
+One thread runs the loop and owns everything in it; readers and models are processes, and what they say comes through
+one inbox. The loop never waits for a camera, a model, a broker or a disk that is away.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from huoyan import dispatch, incidents
+from huoyan.config import LoadedConfig
+from huoyan.config_types import seconds
+from huoyan.dispatch.sender import Sender
+from huoyan.errors import HuoyanError, ModelError, StorageError
+from huoyan.incidents import open_store
+from huoyan.ops import http, systemd
+from huoyan.records import Skip
+from huoyan.runs.prepare import prepare
+from huoyan.runs.watch.books import Books
+from huoyan.runs.watch.county import County, county
+from huoyan.runs.watch.eyes import Looked
+from huoyan.runs.watch.health import HealthDesk
+from huoyan.runs.watch.judge import Judged, LiveJudge, Seen
+from huoyan.runs.watch.models import Flight, Models
+from huoyan.runs.watch.pace import Pace
+from huoyan.runs.watch.readers import Readers
+from huoyan.runs.watch.room import Room
+from huoyan.runs.watch.slots import Slots
+from huoyan.runs.watch.reporter import Reporter
+from huoyan.sample import Burst, CameraEvent, Sample, Stretch, Tally, ViewState
+from huoyan.status import Status
+
+log = logging.getLogger("huoyan.watch")
+TICK_S = 1.0
+EXPIRE_S = 60.0
+DRAIN_S = 10.0
+"""From the order to stop to the end."""
+_AGAIN_S = 2.0
+"""Between attempts to write what could not be written."""
+_REST_S = 600.0
+"""A camera that was looked at without a pause is not looked at so again before."""
+
+
+@dataclass
+class WatchResult:
+    """What a run came to."""
+
+    looks: int = 0
+    alerts: int = 0
+    lost: int = 0
+    """Looks that could not be written."""
+
+
+def watch(
+    loaded: LoadedConfig,
+    *,
+    stop: threading.Event | None = None,
+    reload: threading.Event | None = None,
+    ready: Callable[[Status], None] = lambda status: None,
+) -> WatchResult:
+    """Watch the live cameras of a county until `stop` is set.
+
+    Args:
+        loaded: the configuration.
+        stop: set it to end the run: what was seen is judged and told first, within `DRAIN_S`.
+        reload: set it to have the configuration read again; with mistakes the old one stays in force.
+        ready: is given the status once models and readers run.
+
+    Raises:
+        ConfigError: the configuration or a register holds mistakes, no camera has a stream, an address is taken.
+        ModelError: a model is missing or damaged.
+        StorageError: the state cannot be written, or another run works on it.
+    """
+    with ExitStack() as stack:
+        return Watcher(loaded, stack, stop or threading.Event(), reload or threading.Event(), ready).run()
+
+
+class Watcher:
+    """A running daemon. Its parts are read by `watch_status`."""
+
+    def __init__(
+        self,
+        loaded: LoadedConfig,
+        stack: ExitStack,
+        stop: threading.Event,
+        reload: threading.Event,
+        ready: Callable[[Status], None],
+    ) -> None:
+        self.stop, self.reloading, self._ready = stop, reload, ready
+        self.started = datetime.now(UTC)
+        self.county = county(prepare(loaded))
+        self.inbox: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self.result = WatchResult()
+        self.books, self.slots = Books(), Slots()
+        self.last_reload = ""
+        settings = loaded.config.watch
+        self.store = stack.enter_context(open_store(loaded.state))
+        dispatch.ensure_tables(self.store.connection)
+        self.room = Room(loaded.state, settings.disk)
+        self.judge = LiveJudge(self.county.prepared, self.store, self.room)
+        self.desk = HealthDesk(self.county.prepared, self.judge.memory)
+        self.pace = Pace(settings.slowest)
+        silent_s = seconds(settings.restart_after)
+        self.models = Models(
+            self.county.prepared.settings, settings.inference, lambda i, m: self.inbox.put((i, m)), silent_s
+        )
+        self.readers = Readers(self.county, self.judge.memory, lambda report: self.inbox.put((-1, report)))
+        self.sender = Sender(loaded.state, loaded.config.dispatch)
+        self._reporter = Reporter()
+        self.status = self._reporter.snapshot(self)
+        self._bursts: dict[str, float] = {}
+        self._dropped = 0
+        self._next_tick = self._next_expiry = self._again = 0.0
+        # Ended in the reverse order: readers first, the sender last.
+        server = http.serve(settings.listen, lambda: self.status)
+        stack.callback(server.stop)
+        stack.callback(self.sender.stop, 3.0)
+        stack.callback(self.models.stop, 2.0)
+        stack.callback(self.readers.stop, 2.0)
+
+    def run(self) -> WatchResult:
+        self.sender.start()
+        self.models.start()
+        self.readers.start()
+        told = False
+        while not self.stop.is_set():
+            self._turn(0.2)
+            if self.models.fault and not self.models.ready:
+                raise ModelError(self.models.fault)
+            if not told and self.status.ready:
+                told = True
+                systemd.notify("READY=1")
+                self._ready(self.status)
+            if self.reloading.is_set():
+                self.reloading.clear()
+                self._reload()
+        self._drain()
+        return self.result
+
+    # ------------------------------------------------------------------------------------------- the loop
+    def _turn(self, wait_s: float) -> None:
+        """Take what has come, give pictures to models, write what is due, look after everything once a second."""
+        self._take(wait_s)
+        now = time.monotonic()
+        self._assign(now)
+        if self.judge.due and now >= self._again:
+            self._commit(now)
+        if now >= self._next_tick:
+            self._next_tick = now + TICK_S
+            self._tick(now)
+
+    def _take(self, wait_s: float) -> None:
+        """The messages that wait, at most for the time of a few of them, so that nothing else starves."""
+        try:
+            source, message = self.inbox.get(timeout=wait_s)
+            for _ in range(200):
+                self._message(source, message)
+                source, message = self.inbox.get_nowait()
+            self._message(source, message)
+        except queue.Empty:
+            pass
+
+    def _message(self, source: int, message: Any) -> None:
+        if source >= 0:
+            done = self.models.heard(source, message)
+            if done is not None:
+                self._looked(*done)
+        elif isinstance(message, Sample):
+            self._sample(message)
+        elif isinstance(message, CameraEvent):
+            log.info("%s: %s%s", message.camera, message.state, f", {message.why}" if message.why else "")
+            self.books.of(message.camera).event(message)
+            self.desk.event(message)
+        elif isinstance(message, Tally):
+            self.books.tally(message)
+        elif isinstance(message, ViewState):
+            self.judge.feed(self.readers.learned(message))
+
+    def _sample(self, sample: Sample) -> None:
+        if sample.camera not in self.county.cameras:
+            return
+        self.books.of(sample.camera).sample(sample)
+        self.desk.sample(sample)
+        remember = self.county.remember(sample)
+        if remember is not None:
+            self.judge.feed(remember)
+        now = time.monotonic()
+        look = self.county.look(sample)
+        if look is not None and not self.models.is_blocked(sample.camera, now):
+            self.slots.put(sample.camera, look)
+
+    def _assign(self, now: float) -> None:
+        while self.models.room() > 0:
+            chosen = self.slots.take(now, self.county.weights)
+            if chosen is None:
+                return
+            if not self.models.look(*chosen):
+                self.slots.put(*chosen)
+                return
+
+    def _looked(self, flight: Flight, looked: Looked) -> None:
+        book = self.books.of(flight.camera)
+        book.looked += 1
+        book.infer_s += looked.seconds
+        self.pace.worked(looked.seconds / len(self.models.children))
+        if isinstance(looked.seen, Skip):
+            log.error("%s: a picture could not be looked at: %s", flight.camera, looked.seen.reason)
+            self.models.failed += 1
+            return
+        self.judge.feed(Seen(flight.camera, looked.seen, flight.look.picture, flight.look.clock))
+
+    def _commit(self, now: float) -> None:
+        judged = self.judge.commit()
+        if judged is None:
+            self._again = now + _AGAIN_S
+            return
+        done = time.monotonic()
+        for _, clock in judged.looks:
+            self.books.waited(done - clock)
+        self.result.looks += len(judged.looks)
+        self._tell(judged)
+        self._confirm(judged.pending, now)
+
+    def _tell(self, judged: Judged) -> None:
+        if not judged.alerts:
+            return
+        self.result.alerts += len(judged.alerts)
+        for alert in judged.alerts:
+            self.books.alerts[alert.scene] += 1
+            log.info("alert %s: %s, priority %d", alert.alert_id, alert.scene, alert.priority)
+        self.sender.wake()
+
+    def _confirm(self, cameras: set[str], now: float) -> None:
+        """Have cameras looked at again soon where a finding lacks nothing but another look."""
+        lasts = seconds(self.county.settings.confirm)
+        for camera in cameras:
+            if self._bursts.get(camera, 0.0) > now:
+                continue
+            self._bursts[camera] = now + lasts + _REST_S
+            self.readers.tell(Burst(camera, now + lasts, self.county.period_s(camera)))
+
+    # --------------------------------------------------------------------------------------- once a second
+    def _tick(self, now: float) -> None:
+        self.models.check(now)
+        self.readers.check(now)
+        for task in self.desk.tick(now, datetime.now(UTC)):
+            self.judge.feed(task)
+        dropped = sum(self.slots.dropped.values())
+        self.pace.waited(self.slots.oldest_s(now), dropped > self._dropped)
+        self._dropped = dropped
+        if self.pace.step(now):
+            log.warning("load: intervals are %.1f times as long as configured", self.pace.stretch)
+            self.readers.tell(Stretch(self.pace.stretch))
+        self.room.refresh(now)
+        self._expire(now)
+        note = self.county.refresh()
+        if note:
+            log.warning("registers: %s", note)
+            self.judge.use(self.county.prepared)
+        self.status = self._reporter.snapshot(self)
+        systemd.notify("WATCHDOG=1")
+
+    def _expire(self, now: float) -> None:
+        if now < self._next_expiry:
+            return
+        self._next_expiry = now + EXPIRE_S
+        try:
+            with self.store.transaction():
+                incidents.expire(self.store, datetime.now(UTC))
+        except StorageError as error:
+            log.error("stories cannot be closed now: %s", error)
+
+    # ------------------------------------------------------------------------------- reload and the end
+    def _reload(self) -> None:
+        """Take a new configuration, whole, or none of it."""
+        systemd.reloading()
+        try:
+            fresh = self.county.read_again()
+        except HuoyanError as error:
+            self.last_reload = f"refused: {error}"
+            log.error("the new configuration is refused, the old one stays: %s", error)
+        else:
+            self._use(fresh)
+            self.last_reload = f"applied {fresh.prepared.loaded.sha256[:12]}"
+            log.info("the new configuration is in force")
+        self.status = self._reporter.snapshot(self)
+        systemd.notify("READY=1")
+
+    def _use(self, fresh: County) -> None:
+        before, self.county = self.county, fresh
+        before.close()
+        settings = fresh.settings
+        if fresh.prepared.settings != before.prepared.settings:
+            self.models.use(fresh.prepared.settings)
+        self.readers.use(fresh)
+        self.judge.use(fresh.prepared)
+        self.desk.use(fresh.prepared)
+        self.slots.keep(frozenset(fresh.cameras))
+        self.room.settings = settings.disk
+        self.pace.slowest = settings.slowest
+        self.sender.use(fresh.prepared.loaded.config.dispatch)
+
+    def _drain(self) -> None:
+        """Judge what was seen, and have it delivered, within `DRAIN_S` in all."""
+        systemd.notify("STOPPING=1")
+        self.readers.stop(2.0)
+        end = time.monotonic() + DRAIN_S / 2
+        while self.models.in_flight and time.monotonic() < end:
+            self._take(0.1)
+            self.models.check(time.monotonic())
+        while self.judge.waits and time.monotonic() < end:
+            judged = self.judge.commit()
+            if judged is None:
+                time.sleep(0.2)
+            else:
+                self._tell(judged)
+        if self.judge.waits:
+            log.error("what was seen last could not be written: %s", self.judge.fault)
+        self.result.lost = self.judge.lost

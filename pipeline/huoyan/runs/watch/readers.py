@@ -1,0 +1,100 @@
+"""The reader processes: which camera is read by which, and what all of them are told."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from huoyan.config_types import seconds
+from huoyan.ingest.handle import Ingest
+from huoyan.runs.watch.books import Member
+from huoyan.runs.watch.county import County
+from huoyan.runs.watch.judge import Remember
+from huoyan.sample import Burst, CameraPlan, Cameras, Report, Stretch, ViewState
+from huoyan.scenes.memory import Memory
+
+_VIEW = "#view|"
+
+
+class Readers:
+    """All reader processes. A camera keeps its process for as long as their number stays."""
+
+    def __init__(self, county: County, memory: Memory, give: Callable[[Report], None]) -> None:
+        settings = county.settings
+        self._county, self._memory = county, memory
+        self._owned: frozenset[str] | None = None
+        self.handles = [
+            Ingest(f"ingest-{index}", settings.logins, give, restart_after_s=seconds(settings.restart_after))
+            for index in range(settings.readers)
+        ]
+
+    def start(self) -> None:
+        self._deal()
+        for handle in self.handles:
+            handle.start()
+
+    def stop(self, timeout: float) -> None:
+        for handle in self.handles:
+            handle.stop(timeout)
+
+    def check(self, now: float) -> None:
+        """Restart what died or hangs."""
+        for handle in self.handles:
+            handle.check()
+
+    def use(self, county: County) -> None:
+        """Read the cameras of another configuration; those that did not change go on undisturbed."""
+        self._county = county
+        self._deal()
+
+    def own(self, cameras: frozenset[str] | None) -> None:
+        """Read only these: the others are another box's. None: all are ours."""
+        if cameras != self._owned:
+            self._owned = cameras
+            self._deal()
+
+    @property
+    def elsewhere(self) -> frozenset[str]:
+        """Cameras that another box reads."""
+        return frozenset() if self._owned is None else frozenset(self._county.plans) - self._owned
+
+    def tell(self, order: Stretch | Burst) -> None:
+        """Give an order: of a camera to its process, of all to all."""
+        if isinstance(order, Burst):
+            self.handles[self._index(order.camera)].tell(order)
+            return
+        for handle in self.handles:
+            handle.tell(order)
+
+    def learned(self, state: ViewState) -> Remember:
+        """Keep what a reader learned of a view, for the next start."""
+
+        def change(memory: Memory) -> tuple[()]:
+            memory.put(_VIEW + state.camera, state.state)
+            return ()
+
+        return Remember(change, state.camera, 0.0)
+
+    @property
+    def members(self) -> list[Member]:
+        return [Member(h.name, h.pid, h.restarts, h.silent_s) for h in self.handles]
+
+    def _deal(self) -> None:
+        shares: list[list[CameraPlan]] = [[] for _ in self.handles]
+        for plan in self._plans().values():
+            shares[self._index(plan.id)].append(plan)
+        for handle, share in zip(self.handles, shares, strict=True):
+            handle.tell(Cameras(tuple(share)))
+
+    def _plans(self) -> Mapping[str, CameraPlan]:
+        owned = self._county.plans.keys() if self._owned is None else self._owned
+        return {
+            camera: replace(plan, view_state=str(self._memory.get(_VIEW + camera) or ""))
+            for camera, plan in self._county.plans.items()
+            if camera in owned
+        }
+
+    def _index(self, camera: str) -> int:
+        # Not hash(): it differs from run to run, and a restart would shuffle all cameras.
+        return zlib.crc32(camera.encode()) % len(self.handles)
