@@ -37,9 +37,9 @@ from huoyan.runs.watch.judge import Judged, LiveJudge, Seen
 from huoyan.runs.watch.models import Flight, Models
 from huoyan.runs.watch.pace import Pace
 from huoyan.runs.watch.readers import Readers
+from huoyan.runs.watch.reporter import Reporter
 from huoyan.runs.watch.room import Room
 from huoyan.runs.watch.slots import Slots
-from huoyan.runs.watch.reporter import Reporter
 from huoyan.sample import Burst, CameraEvent, Sample, Stretch, Tally, ViewState
 from huoyan.status import Status
 

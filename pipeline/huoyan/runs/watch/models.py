@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from huoyan.child import Child
-from huoyan.runs.watch import eyes
 from huoyan.runs.look import LookSettings
+from huoyan.runs.watch import eyes
 from huoyan.runs.watch.eyes import Looked, Ready
 from huoyan.sample import Look
 
