@@ -128,8 +128,8 @@ class Watch(Strict):
     logins: Logins = Logins()
     memory: Memory = Memory()
     disk: Disk = Disk()
-    confirm: Duration = "30s"
-    """How long a camera is looked at without a pause when a finding wants to be confirmed."""
+    confirm: Duration = "2m"
+    """How long a camera is looked at every `sampling` when a finding lacks nothing but another look."""
     slowest: Annotated[float, Field(ge=1)] = 8.0
     """Under load intervals grow at most so many times."""
     health_after: Duration = "60s"
