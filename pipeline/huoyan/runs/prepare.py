@@ -24,6 +24,8 @@ from huoyan.runs.road import road_cameras
 from huoyan.scenes import Rules
 from huoyan.sources.sizes import picture_size
 
+STREAM_SIZE = (1920, 1080)
+"""Shape of a live camera's pictures where nothing tells it; pictures of another shape stay unplaced, and say so."""
 CONFIG_NAMES = ("county.yaml", "huoyan.yaml", "county.yml")
 
 
@@ -177,6 +179,9 @@ def ground_of_camera(camera: Camera, loaded: LoadedConfig) -> Ground:
     if camera.calibration is None and camera.pose is None:
         return Unplaced("no calibration")
     size = size_of_camera(camera, loaded)
+    if size is None and camera.calibration is None and camera.stream is not None:
+        # Control points are of a picture of some size; a pose holds for every picture of this shape.
+        size = STREAM_SIZE
     if size is None:
         return Unplaced("no picture tells the size of its frames, and the configuration does not")
     return camera_ground.load(camera, loaded, size)
