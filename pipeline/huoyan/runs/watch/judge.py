@@ -66,6 +66,8 @@ class Remember:
     change: Callable[[Memory], Sequence[Observations]]
     camera: str
     clock: float
+    picture: Picture | None = None
+    """That the observations were made on, if there is one."""
 
 
 Task = Seen | Over | Remember
@@ -174,7 +176,7 @@ class LiveJudge:
             self._over(task, judged)
         else:
             for observations in task.change(self.memory):
-                self._seen(Seen(task.camera, observations, None, task.clock), judged)
+                self._seen(Seen(task.camera, observations, task.picture, task.clock), judged)
 
     def _seen(self, seen: Seen, judged: Judged) -> None:
         observations = seen.observations
