@@ -107,7 +107,7 @@ def _begun(finding: Finding) -> Incident:
         last_seen=frame.time,
         looks=finding.looks,
         sensors=(frame.kind,),
-        sources=(frame.source_id,),
+        sources=_sources(finding),
         stages=(finding.stage,),
         zones=finding.zones,
         permit=finding.permit,
@@ -135,7 +135,7 @@ def _continued(known: Known, finding: Finding, why: Why | None, step: int) -> In
         last_seen=max(incident.last_seen, frame.time),
         looks=incident.looks + (frame.frame_id != known.last_frame),
         sensors=_with(incident.sensors, frame.kind),
-        sources=_with(incident.sources, frame.source_id),
+        sources=_with(incident.sources, *_sources(finding)),
         stages=_with(incident.stages, finding.stage),
         zones=_with(incident.zones, *finding.zones),
         permit=finding.permit,
@@ -209,6 +209,11 @@ def _vehicle(before: VehicleFinding | None, finding: Finding) -> VehicleFinding 
         return now or before
     named = now if now.plate and not before.plate else before
     return replace(named, reasons=_with(before.reasons, *now.reasons))
+
+
+def _sources(finding: Finding) -> tuple[str, ...]:
+    """The frame's source, and those of the evidence: cameras that failed together are one finding."""
+    return _with((finding.frame.source_id,), *(seen.frame.source_id for seen in finding.evidence))
 
 
 def _with(known: tuple[str, ...], *more: str) -> tuple[str, ...]:

@@ -8,7 +8,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from huoyan.config import Levels, Limits
-from huoyan.records import Finding, Observations, PermitCheck, Place, Placement, Unplaced, VehicleFinding
+from huoyan.records import (
+    Detection,
+    Finding,
+    Observations,
+    PermitCheck,
+    Place,
+    Placement,
+    Unplaced,
+    VehicleFinding,
+)
 from huoyan.registry import Registry, Spot
 from huoyan.scenes import groups, permits, persistence, relations, vehicles
 from huoyan.scenes.groups import Group, Item
@@ -280,9 +289,15 @@ def _lawful(
 
 def _seen(group: Group) -> str:
     """`excavator 0.83, earth_heap 0.61`, at most four of them."""
-    words = [f"{o.detection.label} {o.detection.score:.2f}" for o in group.observations[:4]]
+    words = [_named(observation.detection) for observation in group.observations[:4]]
     more = len(group.items) - len(words)
     return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
+def _named(detection: Detection) -> str:
+    """What it is, how surely, and what is known of its cause."""
+    why = detection.attributes.get("why")
+    return f"{detection.label} {detection.score:.2f}" + (f" ({why})" if why else "")
 
 
 def _confidence(group: Group, zoning: Zoning) -> float:

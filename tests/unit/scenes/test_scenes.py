@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from huoyan.records import Observations, Priority
+from huoyan.sample import CONDITIONS
 from huoyan.scenes import Rules
 
 from .conftest import NOON, NOWHERE, Court, Thing, change, frame, ground
@@ -70,6 +71,8 @@ POSITIVE: list[tuple[str, list[Observations]]] = [
     ("venue_fire", [frame(("flame", 0.4, ground(50, 50)), ("smoke", 0.4, ground(60, 50)))]),
     ("venue_fire", [frame(("flame", 0.4, NOWHERE), ("smoke", 0.4, NOWHERE), kind="camera")]),
     ("venue_fire", twice(("flame", 0.4, ground(9000, 9000)))),
+    *(("camera_health", [frame((label, 1.0, NOWHERE), kind="camera")]) for label in CONDITIONS),
+    ("camera_health", [frame(("camera_lost", 1.0, ground(9000, 9000)), kind="camera")]),
 ]
 NEARLY: list[tuple[str, str, list[Observations]]] = [
     ("perimeter_enclosure", "outside the plot", [frame(("hoarding", 0.9, OUTSIDE))]),
@@ -137,6 +140,8 @@ NEARLY: list[tuple[str, str, list[Observations]]] = [
     ("venue_traffic", "between the zones", standing("car", 320, y=15)),
     ("venue_traffic", "a person", standing("person", 320)),
     ("venue_street_trade", "outside", [frame(("street_vendor", 0.9, ground(5000, 50)))]),
+    ("camera_health", "a drone has faults of its own", [frame(("camera_black", 1.0, NOWHERE))]),
+    ("camera_health", "another fault", [frame(("camera_wet", 1.0, NOWHERE), kind="camera")]),
     ("venue_fire", "a lamp, seen once", [frame(("flame", 0.5, IN_PLOT), kind="camera")]),
     ("venue_fire", "smoke alone", [frame(("smoke", 0.9, IN_PLOT))]),
     (
@@ -185,6 +190,14 @@ def test_things_at_one_place_are_one_finding_led_by_the_surest(court: Callable[.
     assert [o.detection.score for o in found.evidence] == pytest.approx([0.54, 0.53, 0.52, 0.51, 0.5])
     apart = [("material_stack", 0.5, ground(20, 50)), ("material_stack", 0.5, ground(90, 50))]
     assert len(court().findings(frame(*apart))) == 2
+
+
+def test_each_fault_of_a_camera_is_a_stage(court: Callable[..., Court]) -> None:
+    stages = {
+        label: [f.stage for f in court().findings(frame((label, 1.0, NOWHERE), kind="camera"))]
+        for label in CONDITIONS
+    }
+    assert stages == {label: [label.removeprefix("camera_")] for label in CONDITIONS}
 
 
 def test_a_fire_is_where_its_flames_are(court: Callable[..., Court]) -> None:
