@@ -11,6 +11,7 @@ from huoyan import registry as registries
 from huoyan import scenes
 from huoyan.alerts.schema import ModelRef
 from huoyan.config import Camera, LoadedConfig
+from huoyan.config_watch import Preset
 from huoyan.errors import ConfigError
 from huoyan.georef import camera as camera_ground
 from huoyan.perception import dust, models
@@ -21,6 +22,7 @@ from huoyan.registry import Registry
 from huoyan.runs.look import LookSettings
 from huoyan.runs.passages import EyeSettings, eye_settings
 from huoyan.runs.road import road_cameras
+from huoyan.runs.watch.poses import source
 from huoyan.scenes import Rules
 from huoyan.sources.sizes import picture_size
 
@@ -157,12 +159,25 @@ def _passing(
 
 
 def grounds(loaded: LoadedConfig) -> dict[str, Ground]:
-    """The ground plane of every configured camera, by camera id.
+    """The ground plane of every configured camera, by camera id, and of every preset, by `camera/preset`.
 
     Raises:
         ConfigError: a calibration cannot be read or does not determine a plane.
     """
-    return {camera.id: ground_of_camera(camera, loaded) for camera in loaded.config.cameras}
+    found = {camera.id: ground_of_camera(camera, loaded) for camera in loaded.config.cameras}
+    for camera in loaded.config.cameras:
+        for preset in camera.stream.presets if camera.stream else ():
+            found[source(camera.id, preset.id)] = _ground_of_preset(camera, preset, loaded)
+    return found
+
+
+def _ground_of_preset(camera: Camera, preset: Preset, loaded: LoadedConfig) -> Ground:
+    """The ground plane of a pose; its control points are of pictures of the size of its reference picture."""
+    if preset.calibration is None:
+        return Unplaced(f"no calibration of preset {preset.id}")
+    size = camera.size or picture_size(loaded.resolve(preset.picture))
+    here = {"calibration": preset.calibration, "pose": None, "size": size}
+    return ground_of_camera(camera.model_copy(update=here), loaded)
 
 
 def size_of_camera(camera: Camera, loaded: LoadedConfig) -> tuple[int, int] | None:

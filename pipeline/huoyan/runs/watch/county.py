@@ -17,6 +17,7 @@ from huoyan.ingest.addresses import plans
 from huoyan.records import FrameRef, frame_id
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.runs.watch.poses import source_of
 from huoyan.runs.watch.room import FRAMES
 from huoyan.runs.watch.slots import WEIGHTS
 from huoyan.sample import CameraPlan, Look, Sample
@@ -24,7 +25,6 @@ from huoyan.sample import CameraPlan, Look, Sample
 _FIRST_INDEX = 4_000_000
 _BLIND = frozenset({"camera_black", "camera_frozen"})
 """Faults with which a picture shows nothing that is there now."""
-_MOVED = "camera_moved"
 
 
 @dataclass
@@ -75,11 +75,11 @@ class County:
             return None
         if _is_quiet(self._stream(sample.camera), sample.time.astimezone(self.zone).time()):
             return None
-        source = source_of(sample)
+        source, placed = source_of(sample, self.cameras[sample.camera])
         key = frame_id(source, sample.time, _FIRST_INDEX)
         path = self.prepared.loaded.state / FRAMES / f"{sample.time:%Y%m%d}" / f"{key}.jpg"
         ref = FrameRef(key, source, "camera", sample.time, "stream", sample.size, str(path))
-        return Look(ref, picture, sample.clock, sample.passed, _MOVED not in sample.conditions)
+        return Look(ref, picture, sample.clock, sample.passed, placed)
 
     def refresh(self) -> str | None:
         """Take registers that have changed; says what came of it, once."""
@@ -130,11 +130,6 @@ def county(prepared: Prepared) -> County:
         {camera.id: WEIGHTS[camera.stream.priority] for camera in live.values() if camera.stream},
         LiveRegistry(loaded),
     )
-
-
-def source_of(sample: Sample) -> str:
-    """The source that a sample is of: each pose of a camera has its own ground, zones and memory."""
-    return f"{sample.camera}/{sample.preset}" if sample.preset else sample.camera
 
 
 def _is_quiet(stream: Stream, now: time) -> bool:

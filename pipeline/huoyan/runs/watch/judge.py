@@ -26,6 +26,7 @@ from huoyan.runs import judge as scan_judge
 from huoyan.runs.prepare import Prepared
 from huoyan.runs.telling import tell
 from huoyan.runs.watch.eyes import rgb
+from huoyan.runs.watch.poses import zones_of
 from huoyan.runs.watch.room import Room
 from huoyan.sample import Picture
 from huoyan.scenes import JudgeContext
@@ -245,11 +246,7 @@ def live_context(prepared: Prepared) -> JudgeContext:
         stream = camera.stream
         if stream is None:
             continue
-        poses = {
-            camera.id: camera.zones,
-            **{f"{camera.id}/{p.id}": p.zones or camera.zones for p in stream.presets},
-        }
-        for source, zones in poses.items():
+        for source, zones in zones_of(camera).items():
             periods[source] = seconds(camera.sampling)
             if zones:
                 watched[source] = frozenset(zones)
