@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from huoyan.config_types import Duration, IsoTime, Lat, Lon, Strict
 from huoyan.passage import Code
@@ -127,11 +127,21 @@ Gates = Annotated[list[Gate], AfterValidator(_all_different)]
 class HttpIntake(Strict):
     listen: Annotated[str, Field(pattern=r"^[\w.:\[\]-]+:\d{1,5}$")] = "127.0.0.1:8477"
     token_env: Variable | None = "HUOYAN_GATE_TOKEN"
-    """Environment variable with the bearer token. Null: none is asked for, which loopback alone may do."""
+    """Environment variable with the bearer token. Null: none is taken; without an account either, none is asked for,
+    which loopback alone may do."""
+    user_env: Variable | None = None
+    password_env: Variable | None = None
+    """Environment variables with the account for digest authentication, taken beside the token."""
     timeout: Duration = "10s"
     body_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
     """Largest body with pictures; others are held to 64 KiB."""
     connections: Annotated[int, Field(ge=1, le=1024)] = 64
+
+    @model_validator(mode="after")
+    def _whole_account(self) -> HttpIntake:
+        if (self.user_env is None) != (self.password_env is None):
+            raise ValueError("user_env and password_env go together")
+        return self
 
     @property
     def address(self) -> tuple[str, int]:

@@ -7,21 +7,19 @@ sender costs a thread for seconds, not the gate.
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
-import os
 import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from typing import Any
 
 from huoyan.config_gate import HttpIntake
 from huoyan.config_types import seconds
 from huoyan.errors import ConfigError, StorageError
 from huoyan.gate import ga1400, messages
+from huoyan.gate.access import Access
 from huoyan.gate.intake import Intake, kind_of
 from huoyan.gate.messages import BadMessage
 
@@ -41,10 +39,10 @@ class Server(ThreadingHTTPServer):
         """Bind the address; `start` serves it.
 
         Raises:
-            ConfigError: it cannot be bound, or it asks for no token beyond loopback, or the token is not set.
+            ConfigError: it cannot be bound, or nothing is asked for beyond loopback, or a secret is not set.
         """
         self.intake, self.settings = intake, settings
-        self.token = _token(settings)
+        self.access = Access(settings)
         self.room = threading.BoundedSemaphore(settings.connections)
         host, port = settings.address
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -91,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "huoyan", ""
     # An answer goes out in one piece.
     wbufsize = 64 * 1024
+    _challenges: list[str] | None = None
 
     def setup(self) -> None:
         super().setup()
@@ -130,14 +129,25 @@ class Handler(BaseHTTPRequestHandler):
             )
 
     def _authorised(self) -> None:
-        token = self.server.token
-        if token is None:
-            return
-        scheme, _, given = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        shown = self.headers.get("Authorization", "")
+        self._challenges = self.server.access.refusal(self.command, self.path, shown)
+        if self._challenges is not None:
+            self._swallow()
             raise BadMessage(
-                "expected 'Bearer <token>'", subject="Authorization", code="unauthorised", status=401
+                "expected one of the schemes of WWW-Authenticate",
+                subject="Authorization",
+                code="unauthorised",
+                status=401,
             )
+
+    def _swallow(self) -> None:
+        """Read a body that is not wanted: a client that is still sending when the connection ends never sees what
+        it was asked for, and could not answer it."""
+        length = self.headers.get("Content-Length", "")
+        left = int(length) if length.isascii() and length.isdigit() else 0
+        if left <= self.server.settings.body_mb * 1024 * 1024:
+            while left and (part := self.rfile.read(min(left, 64 * 1024))):
+                left -= len(part)
 
     def _body(self, largest: int) -> bytes:
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
@@ -181,50 +191,17 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))
         if status == HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", 'Bearer realm="huoyan"')
+            for challenge in self._challenges or ():
+                self.send_header("WWW-Authenticate", challenge)
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:
-        # Never headers: they hold the token.
+        # Never headers: they hold secrets.
         log.debug(format, *args)
 
 
 def _error(code: str, field: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "field": field, "message": message}}
-
-
-def _token(settings: HttpIntake) -> str | None:
-    """The token that senders must show; None: none is asked for.
-
-    Raises:
-        ConfigError: none is asked for beyond loopback, or the variable is empty.
-    """
-    host, _ = settings.address
-    if settings.token_env is None:
-        if not _is_loopback(host):
-            raise ConfigError(
-                "expected a token for an address that others reach",
-                subject="intake.http.token_env",
-                hint="name an environment variable, or listen on 127.0.0.1",
-            )
-        return None
-    token = os.environ.get(settings.token_env, "")
-    if not token:
-        raise ConfigError(
-            "this environment variable is not set",
-            subject=f"intake.http.token_env {settings.token_env}",
-            hint="set it to a long random text, or write token_env: null to ask for none on 127.0.0.1",
-        )
-    return token
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

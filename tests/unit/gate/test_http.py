@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -181,6 +183,67 @@ def test_beyond_loopback_a_token_is_needed(world: World, monkeypatch: pytest.Mon
     monkeypatch.delenv("HUOYAN_GATE_TOKEN", raising=False)
     with pytest.raises(ConfigError, match="not set"):
         Server(HttpIntake(listen="127.0.0.1:0"), world.intake)
+
+
+@pytest.fixture
+def account(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("HUOYAN_GATE_TOKEN", TOKEN)
+    monkeypatch.setenv("CAMERA", "摄像机")
+    monkeypatch.setenv("CAMERA_PASSWORD", 'a "long" one')
+    settings = HttpIntake(listen="127.0.0.1:0", user_env="CAMERA", password_env="CAMERA_PASSWORD")
+    server = Server(settings, world.intake)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize(("user", "status"), [('摄像机:a "long" one', "200"), ("摄像机:another", "401")])
+def test_a_camera_that_knows_digest_authentication(
+    account: Server, world: World, user: str, status: str
+) -> None:
+    """curl is the camera: it has never heard of us, and sends a picture larger than what sockets hold."""
+    picture = base64.b64encode(JPEG * 16_000).decode()
+    body = json.dumps(
+        push(1, BEGIN, "浙D3C916", SubImageList={"SubImageInfoObject": [{"ImageID": "1", "Data": picture}]})
+    )
+    address = f"http://127.0.0.1:{account.address[1]}/VIID/MotorVehicles?from=1"
+    done = subprocess.run(
+        ["curl", "-s", "--digest", "-u", user, "-o", "-", "-w", "\n%{http_code}", "-d", "@-", address],
+        input=body.encode(),
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.decode().splitlines()[-1] == status
+    assert len(world.book.waiting("north", "smart")) == (status == "200")
+
+
+def test_what_is_refused_is_read_so_that_the_sender_sees_the_challenges(account: Server) -> None:
+    body = b"x" * 8_000_000
+    head = f"POST /VIID/MotorVehicles HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = raw(account, head.encode() + body).decode()
+    assert answer.startswith("HTTP/1.1 401")
+    challenges = [line for line in answer.splitlines() if line.startswith("WWW-Authenticate: ")]
+    assert [line.split()[1] for line in challenges] == ["Digest", "Digest", "Bearer"]
+    assert "SHA-256" in challenges[0] and "MD5" in challenges[1]
+
+
+def test_the_token_still_opens_beside_an_account(account: Server) -> None:
+    assert send(account, "/v1/weighing", weighing(1, BEGIN, 1.0))[0] == 201
+    assert send(account, "/v1/weighing", weighing(2, BEGIN, 1.0), token="wrong")[0] == 401
+
+
+def test_an_account_without_password_is_a_mistake(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="user_env and password_env go together"):
+        HttpIntake(user_env="CAMERA")
+    monkeypatch.setenv("CAMERA", "one")
+    monkeypatch.delenv("CAMERA_PASSWORD", raising=False)
+    settings = HttpIntake(
+        listen="0.0.0.0:0", token_env=None, user_env="CAMERA", password_env="CAMERA_PASSWORD"
+    )
+    with pytest.raises(ConfigError, match="password_env CAMERA_PASSWORD"):
+        Server(settings, world.intake)
 
 
 def test_an_address_that_is_taken(server: Server, world: World) -> None:
