@@ -302,10 +302,11 @@ class HealthDesk:
         if position is not None:
             place = Placement(position[0], position[1], _POSITION_ERROR_M, "position of the camera")
         frame = _frame(name, watched, fault.since)
-        picture, watched.picture = watched.picture, None
         seen = Observations(frame, (_observation(frame, condition, place, episode, fault.why),))
         self._touched.discard(name)
-        return Remember(partial(_write, {_KEY + name: self._packed(name)}, (seen,)), name, clock, picture)
+        return Remember(
+            partial(_write, {_KEY + name: self._packed(name)}, (seen,)), name, clock, watched.picture
+        )
 
     def _tell_group(self, condition: str, members: Sequence[str], clock: float, now: datetime) -> Task:
         first = self._cameras[members[0]]
@@ -333,7 +334,6 @@ class HealthDesk:
         watched.faults[condition].episode = episode
         recent = [time for time in watched.told.get(condition, ()) if now - time < _DAY]
         watched.told[condition] = [*recent, now]
-        watched.picture = None
         self._touched.add(name)
 
     # --------------------------------------------------------------------------------- the end of stories
