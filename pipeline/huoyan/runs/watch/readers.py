@@ -14,7 +14,7 @@ from huoyan.runs.watch.judge import Remember
 from huoyan.sample import Burst, CameraPlan, Cameras, Report, Stretch, ViewState
 from huoyan.scenes.memory import Memory
 
-_VIEW = "#view|"
+_VIEW = "#learned|"
 
 
 class Readers:
