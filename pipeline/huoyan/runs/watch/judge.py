@@ -218,7 +218,7 @@ class LiveJudge:
     def _keep(self, seen: Seen, judged: Judged) -> None:
         """Write the frame that is told about: crews' verdicts make training pictures of it."""
         path = Path(seen.observations.frame.path)
-        if seen.picture is None or not self._room.pictures or path in judged.kept:
+        if seen.picture is None or not path.name or not self._room.pictures or path in judged.kept:
             return
         try:
             files.write(path, files.jpeg(rgb(seen.picture), _QUALITY))
