@@ -32,6 +32,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 log = logging.getLogger("serve_rtsp")
 CODECS = {"video/x-h264": "h264", "video/x-h265": "h265"}
+_WHOLE = Gst.BufferCopyFlags.FLAGS | Gst.BufferCopyFlags.MEMORY
 _AHEAD = 5
 """Pictures that are handed over at a time."""
 
@@ -121,13 +122,16 @@ class Reel:
     """Gives one media its pictures, again and again; times only grow."""
 
     def __init__(self, film: Film) -> None:
-        self.film, self.at, self.shift = film, 0, -film.buffers[0].pts
+        self.film, self.at, self.shift = film, 0, -min(buffer.pts for buffer in film.buffers)
 
     def turn(self, source: Any, _wanted: int) -> None:
         for _ in range(_AHEAD):
-            buffer = self.film.buffers[self.at].copy()
-            buffer.pts += self.shift
-            buffer.dts = max(0, buffer.dts + self.shift) if buffer.dts != Gst.CLOCK_TIME_NONE else buffer.pts
+            kept = self.film.buffers[self.at]
+            # Another buffer over the same bytes; `copy` would give the same one again.
+            buffer = kept.copy_region(_WHOLE, 0, kept.get_size())
+            buffer.pts = kept.pts + self.shift
+            buffer.dts = max(0, kept.dts + self.shift) if kept.dts != Gst.CLOCK_TIME_NONE else buffer.pts
+            buffer.duration = kept.duration
             self.at += 1
             if self.at == len(self.film.buffers):
                 self.at, self.shift = 0, self.shift + self.film.length
