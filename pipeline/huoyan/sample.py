@@ -185,6 +185,33 @@ Order = Stretch | Burst | Cameras
 
 
 @dataclass(frozen=True, slots=True)
+class ViewChange:
+    """A part of a view that looks another way for good.
+
+    Attributes:
+        polygon: outline in shares of width and height, 0 to 1.
+        share: of the view, 0 to 1.
+        strength: mean distance of its cells from what they were, 0 to 1.
+        days: through which it has lasted.
+        hours: of the day that agree.
+        grown: it adds to one that was told before; the polygon is of both.
+    """
+
+    polygon: Ring
+    share: float
+    strength: float
+    days: int
+    hours: int
+    grown: bool = False
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(x_min, y_min, x_max, y_max) in shares."""
+        across, down = zip(*self.polygon, strict=True)
+        return min(across), min(down), max(across), max(down)
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """A sample on its way to the models."""
 
@@ -194,3 +221,5 @@ class Look:
     reason: Reason
     placed: bool = True
     """False: the camera has moved, so its pixels say nothing of places."""
+    changes: tuple[ViewChange, ...] = ()
+    """What has changed for good in this view and is to be looked at more closely, see `scenes.lasting`."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from huoyan.perception import signature as views
 from huoyan.perception.signature import COLUMNS, DIRECTIONS, ROWS, Floats
 from huoyan.records import Ring
+from huoyan.sample import ViewChange
 from huoyan.scenes.memory import Memory
 
 Bools = npt.NDArray[np.bool_]
@@ -54,37 +55,14 @@ MOST_TOLD = 24
 """Told changes that a view remembers, the latest."""
 STALE_DAYS = 3
 """An hour that was not seen for longer has no say."""
+LABEL = "lasting_change"
+"""Of the observations of a change."""
+LOOKS = 6
+"""So many times the models look at a change more closely."""
 _FOLLOW = 8
 """A look follows what is seen by this part of the difference a day: seasons are slower."""
 _SHAPE = (ROWS, COLUMNS)
 _ALL_SHAPE = (ROWS, COLUMNS, DIRECTIONS)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A part of a view that looks another way for good.
-
-    Attributes:
-        polygon: outline in shares of width and height, 0 to 1.
-        share: of the view, 0 to 1.
-        strength: mean distance of its cells from what they were, 0 to 1.
-        days: through which it has lasted.
-        hours: of the day that agree.
-        grown: it adds to one that was told before; the polygon is of both.
-    """
-
-    polygon: Ring
-    share: float
-    strength: float
-    days: int
-    hours: int
-    grown: bool = False
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """(x_min, y_min, x_max, y_max) in shares."""
-        across, down = zip(*self.polygon, strict=True)
-        return min(across), min(down), max(across), max(down)
 
 
 @dataclass(slots=True)
@@ -108,7 +86,7 @@ def remember(
     *,
     night: bool = False,
     days: int = 3,
-) -> list[Change]:
+) -> list[ViewChange]:
     """Take a signature into the memory of its view.
 
     Args:
@@ -122,7 +100,7 @@ def remember(
 
     Returns:
         What has now lasted long enough, once each; mostly nothing. An hour is judged when the first signature of
-        another one comes.
+        another one comes. What is returned is also kept for `waiting`.
 
     Raises:
         ValueError: these bytes are no signature.
@@ -133,12 +111,34 @@ def remember(
     key = f"#view|{camera}|{preset}"
     state: dict[str, Any] = dict(memory.get(key) or {})
     when = [local_time.toordinal(), local_time.hour]
-    changes: list[Change] = []
+    changes: list[ViewChange] = []
     if state and state["when"] != when:
         changes = _settle(memory, key, state, days)
     state = _gather(state if state and state["when"] == when else {"told": state.get("told", [])}, view)
     memory.put(key, {**state, "when": when})
+    if changes:
+        left = [[asdict(change), LOOKS] for change in changes]
+        memory.put(
+            _changes_key(camera, preset),
+            [*(memory.get(_changes_key(camera, preset)) or []), *left][-MOST_TOLD:],
+        )
     return changes
+
+
+def waiting(memory: Memory, camera: str, preset: str = "") -> tuple[ViewChange, ...]:
+    """The changes of a view that the models are still to look at, the oldest first."""
+    kept = memory.get(_changes_key(camera, preset)) or []
+    return tuple(
+        ViewChange(**{**change, "polygon": tuple((x, y) for x, y in change["polygon"])}) for change, _ in kept
+    )
+
+
+def looked(memory: Memory, camera: str, preset: str = "") -> None:
+    """The models have looked at all that `waiting` gave: after `LOOKS` looks a change waits no more."""
+    key = _changes_key(camera, preset)
+    kept = memory.get(key)
+    if kept:
+        memory.put(key, [[change, left - 1] for change, left in kept if left > 1] or None)
 
 
 def forget(memory: Memory, camera: str, preset: str) -> None:
@@ -146,6 +146,7 @@ def forget(memory: Memory, camera: str, preset: str) -> None:
     for hour in range(24):
         memory.put(_slot_key(f"#view|{camera}|{preset}", hour), None)
     memory.put(f"#view|{camera}|{preset}", None)
+    memory.put(_changes_key(camera, preset), None)
 
 
 # ------------------------------------------------------------------------------------- what an hour looked like
@@ -167,7 +168,7 @@ def _gather(state: dict[str, Any], view: views.View) -> dict[str, Any]:
 
 
 # --------------------------------------------------------------------------------------- what the days looked like
-def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[Change]:
+def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[ViewChange]:
     """Judge an hour that is over, and say what has lasted long enough by now."""
     day, hour = state["when"]
     slots = _load(memory, key)
@@ -182,7 +183,7 @@ def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[
         return []
     _learn(slot, day, cells, rows, sure, days)
     lasting = _lasting([slot for slot in slots.values() if day - slot.day <= STALE_DAYS], days)
-    changes: list[Change] = []
+    changes: list[ViewChange] = []
     touched = {hour}
     if lasting.mean() > MOST_SHARE:
         _absorb(slots.values(), lasting, days)
@@ -262,7 +263,7 @@ def _parts(cells: Bools) -> list[Bools]:
     return [part for part in parts if part.sum() >= LEAST_CELLS]
 
 
-def _tell(part: Bools, told: list[str], slots: dict[int, _Slot], days: int) -> Change | None:
+def _tell(part: Bools, told: list[str], slots: dict[int, _Slot], days: int) -> ViewChange | None:
     """The change to tell of a part; None while it adds too little to one that was told. `told` is kept up."""
     near = cv2.dilate(part.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     joined = {text: _counts(text).astype(bool) for text in told}
@@ -273,8 +274,10 @@ def _tell(part: Bools, told: list[str], slots: dict[int, _Slot], days: int) -> C
     told[:] = [text for text in told if text not in joined] + [_text(whole.astype(np.uint8))]
     holding = [slot for slot in slots.values() if (slot.held[part] >= days).any()]
     strength = np.mean([views.distance(slot.was, slot.now)[part].mean() for slot in holding])
-    lasted = min(int(np.median(slot.held[part])) for slot in holding)
-    return Change(outline(whole), float(whole.mean()), float(strength), lasted, len(holding), bool(joined))
+    lasted = int(np.median([np.median(slot.held[part]) for slot in holding]))
+    return ViewChange(
+        outline(whole), float(whole.mean()), float(strength), lasted, len(holding), bool(joined)
+    )
 
 
 def outline(cells: Bools) -> Ring:
@@ -291,6 +294,10 @@ def outline(cells: Bools) -> Ring:
 
 
 # ------------------------------------------------------------------------------------------------------- as text
+def _changes_key(camera: str, preset: str) -> str:
+    return f"#changes|{camera}|{preset}"
+
+
 def _slot_key(key: str, hour: int) -> str:
     return f"{key}|{hour:02d}"
 
