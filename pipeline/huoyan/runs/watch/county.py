@@ -17,10 +17,13 @@ from huoyan.ingest.addresses import plans
 from huoyan.records import FrameRef, frame_id
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.runs.watch.judge import Remember
 from huoyan.runs.watch.poses import source_of
 from huoyan.runs.watch.room import FRAMES
 from huoyan.runs.watch.slots import WEIGHTS
 from huoyan.sample import CameraPlan, Look, Sample
+from huoyan.scenes import lasting
+from huoyan.scenes.memory import Memory
 
 _FIRST_INDEX = 4_000_000
 _BLIND = frozenset({"camera_black", "camera_frozen"})
@@ -68,8 +71,11 @@ class County:
             for plan in self.plans.values()
         }
 
-    def look(self, sample: Sample) -> Look | None:
-        """What the models are to look at, or None: it did not pass the gate, shows nothing, or it is a quiet hour."""
+    def look(self, sample: Sample, memory: Memory) -> Look | None:
+        """What the models are to look at, or None: it did not pass the gate, shows nothing, or it is a quiet hour.
+
+        What has changed in the view for good (by `memory`) is to be looked at more closely.
+        """
         picture = sample.picture
         if picture is None or sample.conditions & _BLIND:
             return None
@@ -79,7 +85,32 @@ class County:
         key = frame_id(source, sample.time, _FIRST_INDEX)
         path = self.prepared.loaded.state / FRAMES / f"{sample.time:%Y%m%d}" / f"{key}.jpg"
         ref = FrameRef(key, source, "camera", sample.time, "stream", sample.size, str(path))
-        return Look(ref, picture, sample.clock, sample.passed, placed)
+        changes = lasting.waiting(memory, sample.camera, sample.preset) if placed else ()
+        return Look(ref, picture, sample.clock, sample.passed, placed, changes)
+
+    def remember(self, sample: Sample) -> Remember | None:
+        """What a sample adds to the memory of its view; None: it carries no signature, or shows no known view."""
+        signature = sample.signature
+        if signature is None or sample.conditions:
+            return None
+        camera = self.cameras[sample.camera]
+        _, known = source_of(sample, camera)
+        if not known:
+            return None
+
+        def change(memory: Memory) -> tuple[()]:
+            lasting.remember(
+                memory,
+                camera.id,
+                sample.preset,
+                sample.time.astimezone(self.zone),
+                signature,
+                night=sample.night,
+                days=self.settings.memory.days,
+            )
+            return ()
+
+        return Remember(change, camera.id, sample.clock)
 
     def refresh(self) -> str | None:
         """Take registers that have changed; says what came of it, once."""
@@ -130,6 +161,17 @@ def county(prepared: Prepared) -> County:
         {camera.id: WEIGHTS[camera.stream.priority] for camera in live.values() if camera.stream},
         LiveRegistry(loaded),
     )
+
+
+def looked_closer(camera: str, look: Look) -> Remember:
+    """Note that the models have looked at what changed for good in a view."""
+    preset = look.frame.source_id.removeprefix(camera).removeprefix("/")
+
+    def change(memory: Memory) -> tuple[()]:
+        lasting.looked(memory, camera, preset)
+        return ()
+
+    return Remember(change, camera, look.clock)
 
 
 def _is_quiet(stream: Stream, now: time) -> bool:

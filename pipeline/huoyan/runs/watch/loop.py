@@ -30,7 +30,7 @@ from huoyan.ops import http, systemd
 from huoyan.records import Skip
 from huoyan.runs.prepare import prepare
 from huoyan.runs.watch.books import Books
-from huoyan.runs.watch.county import County, county
+from huoyan.runs.watch.county import County, county, looked_closer
 from huoyan.runs.watch.eyes import Looked
 from huoyan.runs.watch.health import HealthDesk
 from huoyan.runs.watch.judge import Judged, LiveJudge, Seen
@@ -198,7 +198,7 @@ class Watcher:
         if remember is not None:
             self.judge.feed(remember)
         now = time.monotonic()
-        look = self.county.look(sample)
+        look = self.county.look(sample, self.judge.memory)
         if look is not None and not self.models.is_blocked(sample.camera, now):
             self.slots.put(sample.camera, look)
 
@@ -220,7 +220,10 @@ class Watcher:
             log.error("%s: a picture could not be looked at: %s", flight.camera, looked.seen.reason)
             self.models.failed += 1
             return
-        self.judge.feed(Seen(flight.camera, looked.seen, flight.look.picture, flight.look.clock))
+        look = flight.look
+        self.judge.feed(Seen(flight.camera, looked.seen, look.picture, look.clock))
+        if look.changes:
+            self.judge.feed(looked_closer(flight.camera, look))
 
     def _commit(self, now: float) -> None:
         judged = self.judge.commit()
