@@ -89,7 +89,7 @@ def _choose(
         wanted = labels is None or detection.label in labels
         if not wanted or not plan.low <= detection.score < certain:
             continue
-        window = _window(detection.box, image, plan)
+        window = crop_window(detection.box, image, plan)
         scale = plan.long_side / max(window[2] - window[0], window[3] - window[1])
         if larger or scale >= _WORTH * first_scale:
             chosen.append(index)
@@ -101,7 +101,7 @@ def _look(detector: Detector, image: Image, detections: Sequence[Detection]) -> 
     plan = detector.card.second_look
     if plan is None or not detections:
         return []
-    windows = [_window(d.box, image, plan) for d in detections]
+    windows = [crop_window(d.box, image, plan) for d in detections]
     crops = [image[y1:y2, x1:x2] for x1, y1, x2, y2 in windows]
     # Scores far below the first look's are as good as none; the threshold only saves work.
     seen = detector.second.hits(crops, thresholds=plan.low / 4, long_side=plan.long_side)
@@ -136,8 +136,8 @@ def _best_match(detector: Detector, detection: Detection, window: Window, hits: 
     return float(hits.scores[best]), (x1, y1, x2, y2)
 
 
-def _window(box: Box, image: Image, plan: SecondLook) -> Window:
-    """A square round the box, `plan.zoom` times as wide, moved into the picture."""
+def crop_window(box: Box, image: Image, plan: SecondLook) -> Window:
+    """x1, y1, x2, y2 of a square round the box, `plan.zoom` times as wide, moved into the picture."""
     height, width = image.shape[:2]
     side = round(max(plan.zoom * max(box[2] - box[0], box[3] - box[1]), plan.long_side / _MOST_ENLARGED))
     crop_width, crop_height = min(side, width), min(side, height)

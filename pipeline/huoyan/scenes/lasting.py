@@ -59,6 +59,8 @@ LABEL = "lasting_change"
 """Of the observations of a change."""
 LOOKS = 6
 """So many times the models look at a change more closely."""
+BETWEEN_LOOKS_S = 900.0
+"""Two looks that follow each other see the same light and the same lorry in front."""
 _FOLLOW = 8
 """A look follows what is seen by this part of the difference a day: seasons are slower."""
 _SHAPE = (ROWS, COLUMNS)
@@ -79,8 +81,7 @@ class _Slot:
 
 def remember(
     memory: Memory,
-    camera: str,
-    preset: str,
+    source: str,
     local_time: datetime,
     signature: bytes,
     *,
@@ -90,9 +91,8 @@ def remember(
     """Take a signature into the memory of its view.
 
     Args:
-        memory: of the judge; keys `#view|camera|preset...` are this function's own.
-        camera: whose view.
-        preset: its pose; empty where there is one only. What shows an unknown pose must not come here.
+        memory: of the judge; keys `#view|source...` and `#changes|source` are this module's own.
+        source: whose view; each pose of a camera is a source of its own, and an unknown pose must not come here.
         local_time: when it was taken, on the clock on the wall: the light depends on it.
         signature: see `perception.signature`.
         night: taken at night, or with something wrong with the picture: nothing is learnt from it.
@@ -108,7 +108,7 @@ def remember(
     view = views.view(signature)
     if night or view.brightness < DARK:
         return []
-    key = f"#view|{camera}|{preset}"
+    key = f"#view|{source}"
     state: dict[str, Any] = dict(memory.get(key) or {})
     when = [local_time.toordinal(), local_time.hour]
     changes: list[ViewChange] = []
@@ -117,36 +117,46 @@ def remember(
     state = _gather(state if state and state["when"] == when else {"told": state.get("told", [])}, view)
     memory.put(key, {**state, "when": when})
     if changes:
-        left = [[asdict(change), LOOKS] for change in changes]
+        left = [[asdict(change), LOOKS, 0] for change in changes]
         memory.put(
-            _changes_key(camera, preset),
-            [*(memory.get(_changes_key(camera, preset)) or []), *left][-MOST_TOLD:],
+            _changes_key(source),
+            [*(memory.get(_changes_key(source)) or []), *left][-MOST_TOLD:],
         )
     return changes
 
 
-def waiting(memory: Memory, camera: str, preset: str = "") -> tuple[ViewChange, ...]:
-    """The changes of a view that the models are still to look at, the oldest first."""
-    kept = memory.get(_changes_key(camera, preset)) or []
+def waiting(memory: Memory, source: str, time: datetime) -> tuple[ViewChange, ...]:
+    """The changes of a view that the models are to look at in a picture taken at `time`, the oldest first."""
+    kept = memory.get(_changes_key(source)) or []
     return tuple(
-        ViewChange(**{**change, "polygon": tuple((x, y) for x, y in change["polygon"])}) for change, _ in kept
+        ViewChange(**{**change, "polygon": tuple((x, y) for x, y in change["polygon"])})
+        for change, _, last in kept
+        if _is_due(last, time)
     )
 
 
-def looked(memory: Memory, camera: str, preset: str = "") -> None:
-    """The models have looked at all that `waiting` gave: after `LOOKS` looks a change waits no more."""
-    key = _changes_key(camera, preset)
+def looked(memory: Memory, source: str, time: datetime) -> None:
+    """The models have looked at all that `waiting` gave for `time`; after `LOOKS` looks a change waits no more."""
+    key = _changes_key(source)
     kept = memory.get(key)
     if kept:
-        memory.put(key, [[change, left - 1] for change, left in kept if left > 1] or None)
+        entries = [
+            [change, left - 1, time.timestamp()] if _is_due(last, time) else [change, left, last]
+            for change, left, last in kept
+        ]
+        memory.put(key, [entry for entry in entries if entry[1] > 0] or None)
 
 
-def forget(memory: Memory, camera: str, preset: str) -> None:
+def _is_due(last: float, time: datetime) -> bool:
+    return time.timestamp() - last >= BETWEEN_LOOKS_S
+
+
+def forget(memory: Memory, source: str) -> None:
     """Forget a view: its camera hangs elsewhere, or it was aimed anew."""
     for hour in range(24):
-        memory.put(_slot_key(f"#view|{camera}|{preset}", hour), None)
-    memory.put(f"#view|{camera}|{preset}", None)
-    memory.put(_changes_key(camera, preset), None)
+        memory.put(_slot_key(f"#view|{source}", hour), None)
+    memory.put(f"#view|{source}", None)
+    memory.put(_changes_key(source), None)
 
 
 # ------------------------------------------------------------------------------------- what an hour looked like
@@ -294,8 +304,8 @@ def outline(cells: Bools) -> Ring:
 
 
 # ------------------------------------------------------------------------------------------------------- as text
-def _changes_key(camera: str, preset: str) -> str:
-    return f"#changes|{camera}|{preset}"
+def _changes_key(source: str) -> str:
+    return f"#changes|{source}"
 
 
 def _slot_key(key: str, hour: int) -> str:

@@ -85,7 +85,7 @@ class County:
         key = frame_id(source, sample.time, _FIRST_INDEX)
         path = self.prepared.loaded.state / FRAMES / f"{sample.time:%Y%m%d}" / f"{key}.jpg"
         ref = FrameRef(key, source, "camera", sample.time, "stream", sample.size, str(path))
-        changes = lasting.waiting(memory, sample.camera, sample.preset) if placed else ()
+        changes = lasting.waiting(memory, source, sample.time) if placed else ()
         return Look(ref, picture, sample.clock, sample.passed, placed, changes)
 
     def remember(self, sample: Sample) -> Remember | None:
@@ -93,16 +93,14 @@ class County:
         signature = sample.signature
         if signature is None or sample.conditions:
             return None
-        camera = self.cameras[sample.camera]
-        _, known = source_of(sample, camera)
+        source, known = source_of(sample, self.cameras[sample.camera])
         if not known:
             return None
 
         def change(memory: Memory) -> tuple[()]:
             lasting.remember(
                 memory,
-                camera.id,
-                sample.preset,
+                source,
                 sample.time.astimezone(self.zone),
                 signature,
                 night=sample.night,
@@ -110,7 +108,7 @@ class County:
             )
             return ()
 
-        return Remember(change, camera.id, sample.clock)
+        return Remember(change, sample.camera, sample.clock)
 
     def refresh(self) -> str | None:
         """Take registers that have changed; says what came of it, once."""
@@ -165,10 +163,9 @@ def county(prepared: Prepared) -> County:
 
 def looked_closer(camera: str, look: Look) -> Remember:
     """Note that the models have looked at what changed for good in a view."""
-    preset = look.frame.source_id.removeprefix(camera).removeprefix("/")
 
     def change(memory: Memory) -> tuple[()]:
-        lasting.looked(memory, camera, preset)
+        lasting.looked(memory, look.frame.source_id, look.frame.time)
         return ()
 
     return Remember(change, camera, look.clock)
