@@ -25,6 +25,8 @@ from typing import Any
 log = logging.getLogger("huoyan.child")
 Main = Callable[..., None]
 """Runs in the child: `main(connection, *args)`. Sends what it has to say, receives messages until `EOFError`."""
+prelude: Callable[[str], None] | None = None
+"""Every child calls it first, with its name: it sets up its logs, for example. Picklable; set before `Child.start`."""
 _QUEUED = 16
 _PR_SET_PDEATHSIG = 1
 _PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -153,7 +155,7 @@ class _Life:
         for message in first:
             self._queue.put_nowait(message)
         self.process: BaseProcess = context.Process(
-            target=_run, args=(theirs, name, main, args), name=name, daemon=True
+            target=_run, args=(theirs, name, main, args, prelude), name=name, daemon=True
         )
         with _interrupts_held():
             self.process.start()
@@ -231,15 +233,28 @@ def receive(connection: Connection) -> Any:
     return message
 
 
-def _run(connection: Connection, name: str, main: Main, args: tuple[Any, ...]) -> None:
+def _run(
+    connection: Connection,
+    name: str,
+    main: Main,
+    args: tuple[Any, ...],
+    prelude: Callable[[str], None] | None,
+) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # A terminal sends Ctrl-C to all; the parent stops this process when it has done what it must.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _tie_to_parent()
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as comm:
         comm.write(f"huoyan-{name}"[:15])
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        main(connection, *args)
+    if prelude is not None:
+        prelude(name)
+    try:
+        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+            main(connection, *args)
+    except Exception:
+        # Through the log, not as a bare traceback: it may hold an address with its password.
+        log.exception("ended by an error")
+        sys.exit(1)
 
 
 def _tie_to_parent() -> None:

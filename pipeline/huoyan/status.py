@@ -107,6 +107,8 @@ class Status:
     disk_used: float = 0.0
     """Share of the state's disk that is used, 0 to 1."""
     evidence_bytes: int = 0
+    unwritten: str = ""
+    """Why nothing can be written to the state now; empty: it can."""
     degraded: tuple[str, ...] = ()
     """What is not as it should be, in words: evidence not kept (disk), broker away, reload refused, ..."""
     last_reload: str = ""

@@ -181,7 +181,9 @@ class Watcher:
         elif isinstance(message, Sample):
             self._sample(message)
         elif isinstance(message, CameraEvent):
-            log.info("%s: %s%s", message.camera, message.state, f", {message.why}" if message.why else "")
+            why = f", {message.why}" if message.why else ""
+            about = {"camera": message.camera, "code": message.code}
+            log.info("%s: %s%s", message.camera, message.state, why, extra=about)
             self.books.of(message.camera).event(message)
             self.desk.event(message)
         elif isinstance(message, Tally):
@@ -217,7 +219,8 @@ class Watcher:
         book.infer_s += looked.seconds
         self.pace.worked(looked.seconds / len(self.models.children))
         if isinstance(looked.seen, Skip):
-            log.error("%s: a picture could not be looked at: %s", flight.camera, looked.seen.reason)
+            about = {"camera": flight.camera}
+            log.error("%s: no look: %s", flight.camera, looked.seen.reason, extra=about)
             self.models.failed += 1
             return
         look = flight.look
@@ -243,7 +246,8 @@ class Watcher:
         self.result.alerts += len(judged.alerts)
         for alert in judged.alerts:
             self.books.alerts[alert.scene] += 1
-            log.info("alert %s: %s, priority %d", alert.alert_id, alert.scene, alert.priority)
+            about = {"alert": alert.alert_id, "scene": alert.scene}
+            log.info("alert %s: %s, priority %d", alert.alert_id, alert.scene, alert.priority, extra=about)
         self.sender.wake()
 
     def _confirm(self, cameras: set[str], now: float) -> None:
@@ -274,7 +278,7 @@ class Watcher:
             log.warning("registers: %s", note)
             self.judge.use(self.county.prepared)
         self.status = self._reporter.snapshot(self)
-        systemd.notify("WATCHDOG=1")
+        systemd.alive(self.status)
 
     def _expire(self, now: float) -> None:
         if now < self._next_expiry:

@@ -67,6 +67,7 @@ class Reporter:
             latency=books.latency,
             disk_used=watch.room.used,
             evidence_bytes=watch.room.evidence_bytes,
+            unwritten=watch.judge.fault,
             degraded=tuple(
                 words
                 for words in (
