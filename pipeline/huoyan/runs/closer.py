@@ -8,14 +8,15 @@ it fills a place that has changed for good.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from huoyan import georef
 from huoyan.errors import GeoreferenceError
 from huoyan.perception import second_look
 from huoyan.perception.cards import SecondLook
 from huoyan.perception.detector import Detector
-from huoyan.records import Box, Detection, FrameRef, Ground, Image, Observation, Unplaced
+from huoyan.records import Box, Detection, FrameRef, Ground, Image, Observation, Observations, Unplaced
+from huoyan.runs.look import Eyes
 from huoyan.sample import ViewChange
 from huoyan.scenes.lasting import LABEL
 
@@ -38,6 +39,13 @@ class Known:
     surety: float
     """Score over the threshold of the label's card."""
     box: Box
+
+
+def look(eyes: Eyes, seen: Observations, image: Image, changes: Iterable[ViewChange]) -> Observations:
+    """What was seen in a picture, with the lasting changes of its view as observations beside it."""
+    ground = eyes.settings.grounds.get(seen.frame.source_id, Unplaced("no calibration"))
+    closer = tuple(observe(change, seen.frame, image, eyes.detectors, ground) for change in changes)
+    return replace(seen, items=seen.items + closer)
 
 
 def observe(

@@ -13,6 +13,7 @@ import numpy as np
 from huoyan.child import receive
 from huoyan.errors import HuoyanError
 from huoyan.records import Frame, Image, Observations, Skip, Unplaced
+from huoyan.runs import closer
 from huoyan.runs.look import Eyes, LookSettings
 from huoyan.sample import Look, Picture
 
@@ -69,6 +70,8 @@ def _look(eyes: Eyes, look: Look) -> Observations | Skip:
     ref = look.frame
     try:
         seen = eyes.look(Frame(ref, partial(rgb, look.picture)))
+        if look.changes and isinstance(seen, Observations):
+            seen = closer.look(eyes, seen, rgb(look.picture), look.changes)
     except Exception as error:
         # One picture must never end the watch; what it was is told with its camera.
         words = f"{type(error).__name__}: {error}".splitlines()[0][:300]
