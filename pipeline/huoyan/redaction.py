@@ -30,7 +30,8 @@ _NAMED = re.compile(
     ( (?P<q>\\*["']) (?:(?!(?P=q)).)* (?P=q) | [^\s"'&;,)\]}}]+ )"""
 )
 _HEADER = re.compile(r"(?i)\b((?:proxy-)?authorization\\*[\"']?\s*[:=]\s*)[^\r\n]*")
-_SCHEME = re.compile(r"(?i)\b(bearer|basic)(\s+)[a-z0-9+/_.~=-]{6,}")
+# Not "basic checks": a token has more in it than small letters.
+_SCHEME = re.compile(r"\b(?i:(bearer|basic)(\s+))(?=[a-z]*[A-Z0-9+/_~=])[A-Za-z0-9+/_.~=-]{6,}")
 _KEY = re.compile(rf"(?i)^(?:{_NAME}|{_SHORT}|(?:proxy-)?authorization)$")
 _VARIABLE = re.compile(
     r"(?i)(?:passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|_pwd$|_pass$)"

@@ -119,11 +119,12 @@ class Pipe(logging.StreamHandler[TextIO]):
 
     def _sweep(self, now: float) -> None:
         """Tell of storms that are over, and forget them."""
-        if now < self._next_sweep and len(self._kinds) < _KINDS:
+        full = len(self._kinds) >= _KINDS
+        if now < self._next_sweep and not full:
             return
         self._next_sweep = now + WINDOW_S / 6
         for key, kind in list(self._kinds.items()):
-            if now - kind.since >= WINDOW_S or len(self._kinds) >= _KINDS:
+            if full or now - kind.since >= WINDOW_S:
                 self._tell(kind)
                 del self._kinds[key]
 
