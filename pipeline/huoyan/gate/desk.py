@@ -236,7 +236,7 @@ class Desk:
             registered=vehicle is not None,
             review=why,
             readings=(plate_key(plate),) if plate else (),
-            unknown=(f"camera: {', '.join(c.id for c in gate.cameras) or 'none'} told of no vehicle",),
+            unknown=self._blind(gate),
             company=vehicle.company if vehicle else "",
             permit=vehicle.permit if vehicle else "",
         )
@@ -255,6 +255,11 @@ class Desk:
             decided=utc(self.now()),
             sources=tuple(dict.fromkeys(m.message.device_id for m in kept.messages)),
         )
+
+    def _blind(self, gate: Gate) -> tuple[str, ...]:
+        """Of each camera, why it did not see a vehicle of which devices tell."""
+        told = (f"{c.id}: {self.silent.get(c.id, 'told of no vehicle')}" for c in gate.cameras)
+        return tuple(told) or ("camera: the gate has none",)
 
     def _silence(self, gate: Gate, no_weight: bool, no_wash: bool) -> dict[str, str]:
         mine = {c.id for c in gate.cameras} | set(gate.devices)
