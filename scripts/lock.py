@@ -1,4 +1,4 @@
-"""Write constraints.txt: the exact versions of everything that `.[analyst,mqtt,dev,docs]` installs today.
+"""Write constraints.txt: the exact versions of everything that `.[analyst,mqtt,nats,dev,docs]` installs today.
 
 Run `make lock` after a change of dependencies in pyproject.toml, then `make test`.
 """
@@ -18,7 +18,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", f"{ROOT}[analyst,mqtt,dev,docs]"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", f"{ROOT}[analyst,mqtt,nats,dev,docs]"], check=True)
         frozen = subprocess.run(
             [python, "-m", "pip", "freeze", "--exclude", "huoyan"], check=True, capture_output=True, text=True
         ).stdout

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from huoyan.config_dispatch import Dispatch as Dispatch
 from huoyan.config_gate import Gates, Intake
 from huoyan.config_types import Duration as Duration
 from huoyan.config_types import IsoTime, Lat, Lon, TimeZone
@@ -125,12 +126,6 @@ class Models(Strict):
     """What runs the models; auto measures once where OpenVINO is installed."""
     precision: Literal["auto", "float32", "int8", "bfloat16"] = "auto"
     """auto takes the eight-bit copy of a model where the CPU is made for it."""
-
-
-class Dispatch(Strict):
-    to: Literal["sqlite"] = "sqlite"
-    lease: Duration = "10m"
-    max_attempts: Annotated[int, Field(ge=1)] = 5
 
 
 class Evidence(Strict):
