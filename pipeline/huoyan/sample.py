@@ -58,6 +58,8 @@ class CameraPlan:
     every_s: float = 2.0
     night_every_s: float | None = None
     """Interval in the dark; None: the same."""
+    snapshot: bool = False
+    """The address gives a single JPEG: it is fetched once an interval."""
     transport: Transport = "tcp"
     mode: Mode = "auto"
     """`once` connects for each picture; `auto` does so where the interval is long enough to be cheaper."""
@@ -145,6 +147,8 @@ class Tally:
     threads: int
     logins: int = 0
     """Connections that are being opened now."""
+    dropped: int = 0
+    """Samples since the process started that a newer one of the same camera replaced before they were sent."""
 
 
 @dataclass(frozen=True, slots=True)

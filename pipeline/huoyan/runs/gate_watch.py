@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from huoyan.config import LoadedConfig
 from huoyan.config_gate import GateCamera
 from huoyan.config_types import seconds
 from huoyan.errors import ConfigError, HuoyanError
+from huoyan.ingest.addresses import resolved, secrets_of
 from huoyan.passage import Passage
 from huoyan.perception.passages import View
 from huoyan.records import Frame, FrameRef, Image, Kind, Skip, Unit
@@ -27,7 +26,6 @@ from huoyan.sources.live import LiveFrames, is_live, without_password
 log = logging.getLogger("huoyan.gate.cameras")
 FRAMES = "gate/frames"
 SILENT_S = 15.0
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _QUALITY = 90
 
 
@@ -147,13 +145,14 @@ def watchers(loaded: LoadedConfig, eyes: PassageEyes, give: Callable[[Passage], 
     """The cameras of all gates, not started.
 
     Raises:
-        ConfigError: a file is not there, or a variable of an address is not set.
+        ConfigError: a file is not there, or a variable of an address is set nowhere.
         SourceError: a file is no video.
     """
     found = []
+    secrets = secrets_of(loaded)
     for gate in loaded.config.gates:
         for camera in gate.cameras:
-            address = resolved(camera)
+            address = resolved(camera.source, f"gates.cameras.{camera.id}.source", secrets)
             if is_live(address):
                 source: Replayed | LiveFrames = LiveFrames(address, camera.id, seconds(camera.sampling))
                 keep = _keeper(loaded.state)
@@ -169,26 +168,6 @@ def is_replay(loaded: LoadedConfig) -> bool:
     intake = loaded.config.intake
     listens = intake.http is not None or intake.mqtt is not None
     return not any(is_live(camera.source) for camera in cameras) and (bool(cameras) or not listens)
-
-
-def resolved(camera: GateCamera) -> str:
-    """A camera's address with what the environment holds.
-
-    Raises:
-        ConfigError: a variable is not set.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1])
-        if found is None:
-            raise ConfigError(
-                f"the environment variable {match[1]} is not set",
-                subject=f"gates.cameras.{camera.id}.source",
-                hint="set it before huoyan gate starts",
-            )
-        return found
-
-    return _VARIABLE.sub(value, camera.source)
 
 
 def shown(camera: GateCamera) -> str:

@@ -1,0 +1,40 @@
+"""When a camera's next sample is due: a grid of instants that jitter does not shift and that lag does not pile up."""
+
+from __future__ import annotations
+
+_SLACK = 0.25
+"""Share of the interval by which a picture may come early and still be the one that was due."""
+
+
+class Rhythm:
+    """Of one camera.
+
+    Attributes:
+        due: samples that were due so far.
+        at: monotonic seconds at which the next one is.
+    """
+
+    def __init__(self, clock: float) -> None:
+        self.due = 0
+        self.at = clock
+        self._counted = clock
+
+    def wants(self, clock: float, every_s: float) -> bool:
+        """Whether a picture of this moment is the one that is due."""
+        return clock >= self.at - _SLACK * every_s
+
+    def taken(self, clock: float, every_s: float) -> None:
+        """It has been taken."""
+        # From grid to grid while it keeps pace; anew from here after a gap or where pictures are rare.
+        late = clock - self.at
+        self.at = self.at + every_s if late < every_s / 2 else clock + every_s
+
+    def count(self, clock: float, every_s: float) -> None:
+        """Count what has become due, taken or not; call it at least once an interval."""
+        while self._counted <= clock:
+            self.due += 1
+            self._counted += every_s
+
+    def hasten(self, clock: float, every_s: float) -> None:
+        """The interval has become shorter: what is due must not wait for the old one."""
+        self.at = min(self.at, clock + every_s)
