@@ -314,7 +314,7 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    role: Literal["wide", "close", "before", "after", "plate"]
+    role: Literal["wide", "close", "before", "after", "plate", "load"]
     href: str
     """Relative to the state folder, with forward slashes."""
     sha256: str

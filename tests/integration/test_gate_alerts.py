@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ def seen(folder: Path, plate: str, at: datetime, **more: Any) -> Passage:
         Sight("plate", ref, (290, 340, 360, 365), 0.9),
     )
     return passage(plate, at, sights=sights, **more)
+
+
+def loaded(folder: Path, one: Passage) -> Passage:
+    """The same passage, with a frame of its own for the load, which is red there."""
+    wide = one.sights[0]
+    at = one.first_seen + timedelta(seconds=1)
+    path = folder / f"load-{at:%H%M%S}.jpg"
+    image = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+    cv2.rectangle(image, (100, 60), (500, 420), (20, 20, 200), -1)
+    cv2.imwrite(str(path), image)
+    ref = replace(wide.frame, frame_id=frame_id("gate-in", at, 2), time=at, path=str(path))
+    return replace(one, sights=(*one.sights, Sight("load", ref, (100, 60, 500, 420), 0.8)))
 
 
 def gate(folder: Path, until: int) -> GateResult:
@@ -87,6 +100,21 @@ def test_a_truck_that_breaks_a_rule_is_an_alert_with_its_pictures_once(county: P
     # A second run sees the same files and messages again.
     again = gate(county, 0)
     assert (again.events, again.alerts) == (0, 0) and len(alerts(county)) == 1
+
+
+def test_the_load_is_shown_where_another_frame_shows_it_better(county: Path) -> None:
+    tell(county, loaded(county, seen(county, STRANGER, BEGIN)))
+    assert gate(county, 1).alerts == 1
+    (alert,) = alerts(county)
+    pictures = {p["role"]: p for p in alert.document["data"]["properties"]["evidence"]}
+    assert set(pictures) == {"wide", "close", "plate", "load"}
+    shown = cv2.imread(str(county / "state" / pictures["load"]["href"]))
+    assert shown is not None
+    middle = shown[shown.shape[0] // 4 : shown.shape[0] // 2, shown.shape[1] // 3 : shown.shape[1] // 2]
+    assert np.abs(middle.reshape(-1, 3).mean(axis=0) - (20, 20, 200)).max() < 8
+    # Nearly all of it is the truck: others in that frame are not looked for.
+    assert ((shown[..., 2] > 150) & (shown[..., 1] < 80)).mean() > 0.55
+    assert pictures["load"]["time"] != pictures["wide"]["time"]
 
 
 def test_both_trucks_are_in_the_history_with_what_holds_against_them(county: Path) -> None:

@@ -21,14 +21,16 @@ import numpy as np
 from huoyan import config
 from huoyan.alerts import draw, files, redact, text, words
 from huoyan.errors import HuoyanError
-from huoyan.records import Box, Detection, Evidence, FrameRef, Image, Revision, Ring
+from huoyan.records import Box, Detection, Evidence, FrameRef, Image, Observation, Revision, Ring
 
-Role = Literal["wide", "close", "before", "after", "plate"]
+Role = Literal["wide", "close", "before", "after", "plate", "load"]
 Reopen = Callable[[FrameRef, Literal["now", "before"]], Image]
 FOLDER = "evidence"
 CLOSE_MARGIN = 0.45
 """Context round the subject in a close-up, as a share of its longer side."""
 CHANGE_MARGIN = 1.0
+LOAD_MARGIN = 0.08
+"""Tight: what else is in the frame of a load was not looked for there, and cannot be hidden."""
 CLOSE_SIDE_PX = 720
 """Close-ups of small things are enlarged to this long side."""
 MOST_ENLARGED = 6.0
@@ -82,7 +84,8 @@ def render(
     """Make the evidence pictures of a revision.
 
     Pictures go to `evidence/<incident>/<revision>-<role>.jpg` in `folder`, written whole or not at all:
-    `wide` and `close`, for a change also `before` and `after` of the same cut, for a read vehicle `plate`.
+    `wide` and `close`, for a change also `before` and `after` of the same cut, for a read vehicle `plate`, and `load`
+    where the finding names a frame that shows it best.
 
     Args:
         revision: its finding names the frame and what to show; the first evidence is the subject.
@@ -122,13 +125,55 @@ def render(
         f"evidence: {ref.path} cannot be drawn",
         notes,
     )
+    shown = [(ref, role, picture) for role, picture in (pictures or {}).items()]
+    load = next(
+        (o for o in revision.finding.evidence[1:] if o.detection.attributes.get("shows") == "load"), None
+    )
+    if load is not None:
+        strip = _footer(revision, load.frame, scene_names or {}, zone_names or {}, timezone)
+        drawn = _load(load, revision, settings, strip, frames, reopen or _sources_reopen(), notes)
+        shown += [(load.frame, "load", drawn)] if drawn is not None else []
     made: list[Evidence] = []
-    for role, picture in (pictures or {}).items():
+    for frame_ref, role, picture in shown:
         try:
-            made.append(_save(revision, ref, folder, role, picture, settings.quality))
+            made.append(_save(revision, frame_ref, folder, role, picture, settings.quality))
         except _FAILURES as error:
             notes.append(f"evidence: the {role} picture was not written: {error}")
     return EvidenceResult(tuple(made), tuple(notes))
+
+
+def _load(
+    seen: Observation,
+    revision: Revision,
+    settings: config.Evidence,
+    footer: draw.Footer,
+    frames: dict[str, Opened],
+    read: Reopen,
+    notes: list[str],
+) -> Image | None:
+    """The truck on the frame that shows its load best, which need not be the one that shows its plate."""
+    frame = frames.get(seen.frame.frame_id) or _open(seen.frame, settings, read, notes)
+    if frame is None:
+        return None
+    frames[seen.frame.frame_id] = frame
+    truck = _scaled(seen.detection, *_scale(seen.frame, frame.image))
+    if not _in_picture(truck.box, frame.image):
+        return None
+
+    def picture() -> Image:
+        cut = _cut(truck.box, frame.image, LOAD_MARGIN)
+        clean = redact.hide(
+            frame.image,
+            [truck],
+            [truck],
+            faces=settings.blur_faces,
+            plates=settings.blur_plates,
+            found=frame.faces,
+            closer=cut,
+        )
+        return draw.with_footer(_close(clean, cut, None), footer, revision.incident.priority)
+
+    return _attempt(picture, f"evidence: {seen.frame.path} cannot be drawn", notes)
 
 
 def _open(ref: FrameRef, settings: config.Evidence, read: Reopen, notes: list[str]) -> Opened | None:

@@ -96,7 +96,7 @@ class Vehicle(Model):
 
 
 class Picture(Model):
-    role: Literal["wide", "close", "before", "after", "plate"]
+    role: Literal["wide", "close", "before", "after", "plate", "load"]
     href: Annotated[str, Field(description="Relative to the state folder, with forward slashes")]
     sha256: Sha256
     time: Instant

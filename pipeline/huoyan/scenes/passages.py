@@ -73,7 +73,7 @@ def finding(
         scene=alternative.scene,
         stage=alternative.evidence.stage,
         frame=evidence.frame,
-        evidence=(evidence,),
+        evidence=(evidence, *_load(passage, evidence, place)),
         place=place,
         confidence=round(max(reason.confidence for reason in reasons) * min(1.0, zoning.probability), 4),
         zones=zoning.zones,
@@ -146,6 +146,15 @@ def _evidence(
         attributes["plate_box"] = [round(value, 1) for value in sight.box]
     detection = Detection(passage.label, sight.score, box, text=plate, attributes=attributes)
     return Observation(sight.frame, detection, place)
+
+
+def _load(passage: Passage, shown: Observation, place: Place) -> tuple[Observation, ...]:
+    """The frame that shows the load best, as further evidence, where that is another one."""
+    best = next((sight for sight in passage.sights if sight.role == "load"), None)
+    if best is None or best.frame.frame_id == shown.frame.frame_id:
+        return ()
+    truck = Detection(passage.label, best.score, best.box, attributes={"shows": "load"})
+    return (Observation(best.frame, truck, place),)
 
 
 def _truck(sight: Sight, others: Others) -> Box | None:
