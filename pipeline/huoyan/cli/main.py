@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 
 from huoyan import __version__
-from huoyan.cli import calibrate, county, evaluate, gate, models, passages, queue, scan, vehicles, watch
+from huoyan.cli import (
+    calibrate,
+    county,
+    doctor,
+    evaluate,
+    gate,
+    models,
+    passages,
+    queue,
+    scan,
+    vehicles,
+    watch,
+)
 from huoyan.errors import HuoyanError
 
 app = typer.Typer(
@@ -42,6 +54,7 @@ app.command("demo")(scan.demo)
 app.command("explain")(scan.explain)
 app.command("init")(county.init)
 app.command("check")(county.check)
+app.command("doctor")(doctor.doctor)
 app.command("calibrate")(calibrate.calibrate)
 app.command("passages")(passages.passages)
 app.add_typer(models.app, name="models")

@@ -207,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
         well = age_s <= self.server.stale_s
         self._answer(
             HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE,
-            {"alive": well, "status_age_s": round(age_s, 1)},
+            {"alive": well, "status_age_s": round(age_s, 1), "pid": os.getpid()},
         )
 
     def _known(self) -> bool:

@@ -16,8 +16,12 @@ from huoyan.runs.gate_check import check_gates, missing_videos
 from huoyan.runs.prepare import ground_of_camera, load_rules, size_of_camera
 
 
-def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
+def check(path: Path, *, live: bool = False) -> tuple[list[str], list[str], dict[str, int]]:
     """Examine a configuration.
+
+    Args:
+        path: of the configuration.
+        live: for the daemon: archives do not matter, and models are looked at elsewhere (`runs.doctor`).
 
     Returns:
         Mistakes, which would stop a run; warnings about what a run would have to do without; and counts of
@@ -38,8 +42,9 @@ def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
         return str(error).splitlines(), [], facts
     attempt(lambda: facts.update(scenes=len(load_rules(loaded).scenes)))
     attempt(lambda: facts.update(_registry_facts(loaded)))
-    attempt(lambda: mistakes.extend(_model_problems(loaded)))
-    warnings = _warnings(loaded, attempt)
+    if not live:
+        attempt(lambda: mistakes.extend(_model_problems(loaded)))
+    warnings = _warnings(loaded, attempt, live)
     facts["cameras"] = len(loaded.config.cameras)
     if loaded.config.gates:
         facts["gates"] = len(loaded.config.gates)
@@ -48,7 +53,11 @@ def check(path: Path) -> tuple[list[str], list[str], dict[str, int]]:
 
 
 def _model_problems(loaded: LoadedConfig) -> list[str]:
-    """What is wrong with the models that a run would load.
+    return [f"{found.name}: {problem}" for found in verified_models(loaded) for problem in found.problems]
+
+
+def verified_models(loaded: LoadedConfig) -> list[models.Verification]:
+    """The models that a run would load, each with what is wrong with it.
 
     Raises:
         ModelError: one of them is not there.
@@ -61,8 +70,7 @@ def _model_problems(loaded: LoadedConfig) -> list[str]:
     beside = [chosen.dust if plumes else None]
     if loaded.config.registry.vehicles is not None and chosen.plates:
         beside += [chosen.plates, chosen.plate_corners]
-    verified += [models.verify(name, folder) for name in beside if name]
-    return [f"{found.name}: {problem}" for found in verified for problem in found.problems]
+    return verified + [models.verify(name, folder) for name in beside if name]
 
 
 def _registry_facts(loaded: LoadedConfig) -> dict[str, int]:
@@ -75,13 +83,13 @@ def _registry_facts(loaded: LoadedConfig) -> dict[str, int]:
     }
 
 
-def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None]) -> list[str]:
+def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None], live: bool) -> list[str]:
     warnings: list[str] = []
-    if not loaded.archive.is_dir():
+    if not live and not loaded.archive.is_dir():
         warnings.append(f"the archive {loaded.archive} is not there yet")
     for camera in loaded.config.cameras:
         folder = loaded.archive / (camera.archive or Path("camera") / camera.id)
-        if loaded.archive.is_dir() and not folder.exists():
+        if not live and loaded.archive.is_dir() and not folder.exists():
             warnings.append(f"camera {camera.id}: {folder} is not there")
 
         def calibrated(camera: configuration.Camera = camera) -> None:
@@ -98,7 +106,7 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
     roads = ", ".join(camera.id for camera in loaded.config.cameras if camera.road)
     if roads and (loaded.config.registry.vehicles is None or loaded.config.models.site is None):
         warnings.append(f"{roads}: road: true does nothing without registry.vehicles and models.site")
-    warnings += missing_videos(loaded)
+    warnings += [] if live else missing_videos(loaded)
     if loaded.config.registry.zones is None:
         warnings.append("no zones: every place is watched for every scene")
     if loaded.config.registry.permits is None:
