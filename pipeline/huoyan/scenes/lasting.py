@@ -41,8 +41,8 @@ UNVEILED_ROWS = 6
 """Where so many rows of cells (of 27) stand out that did not before, they had been behind fog: they are learnt anew."""
 DARK = 40.0
 """Mean brightness below which nothing is learnt, whatever the caller says of day and night."""
-AGREED = 0.85
-"""Share of the hours that must say that a cell has changed."""
+AGREED, HALF_AGREED = 0.85, 0.5
+"""Share of the hours that must say that a cell has changed, and that suffices beside such cells."""
 HOURS = 3
 """Hours of the day that must say so; with fewer, twice the days."""
 LEAST_CELLS = 5
@@ -184,23 +184,23 @@ def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[
     slots = _load(memory, key)
     cells, rows = _unpack(state["look"]), _rows(state["rows"])
     votes = _counts(state["votes"])
-    sure = (votes > 0) & (3 * votes.astype(int) >= state["of"])
+    steady = (votes > 0) & (3 * votes.astype(int) >= state["of"])
     slot = slots.get(hour)
     if slot is None:
-        known = sure.astype(np.uint8)
+        known = steady.astype(np.uint8)
         slots[hour] = _Slot(day, cells, known, np.zeros_like(cells), np.zeros(_SHAPE, np.uint8), rows)
         _save(memory, key, {hour: slots[hour]})
         return []
-    _learn(slot, day, cells, rows, sure, days)
-    lasting = _lasting([slot for slot in slots.values() if day - slot.day <= STALE_DAYS], days)
+    _learn(slot, day, cells, rows, steady, days)
+    sure, likely = _lasting([slot for slot in slots.values() if day - slot.day <= STALE_DAYS], days)
     changes: list[ViewChange] = []
     touched = {hour}
-    if lasting.mean() > MOST_SHARE:
-        _absorb(slots.values(), lasting, days)
+    if likely.mean() > MOST_SHARE:
+        _absorb(slots.values(), likely, days)
         touched = set(slots)
     else:
         told = list(state["told"])
-        for part in _parts(lasting):
+        for part in _parts(sure, likely):
             change = _tell(part, told, slots, days)
             if change is not None:
                 changes.append(change)
@@ -211,13 +211,13 @@ def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[
     return changes
 
 
-def _learn(slot: _Slot, day: int, cells: Floats, rows: Floats, sure: Bools, days: int) -> None:
+def _learn(slot: _Slot, day: int, cells: Floats, rows: Floats, steady: Bools, days: int) -> None:
     """Hold a day's look of an hour against what the hour looked like before."""
     cells = views.shifted(cells, views.shift_between(slot.was, cells))
     clearer = slot.rows < VEILED * rows
     if clearer.sum() >= UNVEILED_ROWS:
         slot.known = np.where(clearer[:, None], 0, slot.known).astype(np.uint8)
-    seen = sure & (rows >= VEILED * slot.rows)[:, None]
+    seen = steady & (rows >= VEILED * slot.rows)[:, None]
     same = seen & (views.distance(slot.was, cells) < OTHER)
     again = seen & ~same & (slot.held > 0) & (views.distance(slot.now, cells) < OTHER)
     # Something hides the new thing for a day: it need not begin anew.
@@ -241,8 +241,8 @@ def _followed(look: Floats, cells: Floats, where: Bools) -> Floats:
     return np.where(where[..., None], look + (cells - look) / _FOLLOW, look).astype(np.float32)
 
 
-def _lasting(slots: Iterable[_Slot], days: int) -> Bools:
-    """Cells that hold something else in (nearly) all hours that know them."""
+def _lasting(slots: Iterable[_Slot], days: int) -> tuple[Bools, Bools]:
+    """Cells that hold something else in nearly all hours that know them, and those that do in half of them."""
     able = np.zeros(_SHAPE, int)
     changed = np.zeros(_SHAPE, int)
     longest = np.zeros(_SHAPE, np.uint8)
@@ -252,7 +252,7 @@ def _lasting(slots: Iterable[_Slot], days: int) -> Bools:
         changed += knows & (slot.held >= days)
         longest = np.where(knows, np.maximum(longest, slot.held), longest)
     enough = (changed >= HOURS) | ((changed > 0) & (longest >= 2 * days))
-    return enough & (changed >= AGREED * able)
+    return enough & (changed >= AGREED * able), enough & (changed >= HALF_AGREED * able)
 
 
 def _absorb(slots: Iterable[_Slot], cells: Bools, days: int) -> None:
@@ -265,12 +265,12 @@ def _absorb(slots: Iterable[_Slot], cells: Bools, days: int) -> None:
 
 
 # ------------------------------------------------------------------------------------------------- what is told
-def _parts(cells: Bools) -> list[Bools]:
-    """Connected parts of at least `LEAST_CELLS`; a gap of one cell divides nothing."""
-    closed = cv2.morphologyEx(cells.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+def _parts(sure: Bools, likely: Bools) -> list[Bools]:
+    """Connected parts of what is likely that hold at least `LEAST_CELLS` that are sure; gaps of two cells divide none."""
+    closed = cv2.morphologyEx(likely.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, marks = cv2.connectedComponents(closed, connectivity=8)
-    parts = [(marks == mark) & cells for mark in range(1, count)]
-    return [part for part in parts if part.sum() >= LEAST_CELLS]
+    within = [marks == mark for mark in range(1, count)]
+    return [part & likely for part in within if (part & sure).sum() >= LEAST_CELLS]
 
 
 def _tell(part: Bools, told: list[str], slots: dict[int, _Slot], days: int) -> ViewChange | None:
@@ -284,7 +284,7 @@ def _tell(part: Bools, told: list[str], slots: dict[int, _Slot], days: int) -> V
     told[:] = [text for text in told if text not in joined] + [_text(whole.astype(np.uint8))]
     holding = [slot for slot in slots.values() if (slot.held[part] >= days).any()]
     strength = np.mean([views.distance(slot.was, slot.now)[part].mean() for slot in holding])
-    lasted = int(np.median([np.median(slot.held[part]) for slot in holding]))
+    lasted = max(days, int(np.median([np.median(slot.held[part]) for slot in holding])))
     return ViewChange(
         outline(whole), float(whole.mean()), float(strength), lasted, len(holding), bool(joined)
     )
