@@ -21,13 +21,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from math import hypot
 from typing import Literal, Protocol
 
 from huoyan.passage import Direction, Passage, passage_id
 from huoyan.perception import appearance, paths
+from huoyan.perception import passage_joining as joining
+from huoyan.perception.passage_looks import covered, hangs_on_another, mark_traces, one_a_vehicle
 from huoyan.perception.passage_story import (
-    COVERS,
     DEFAULT_THRESHOLD,
     FAMILY,
     READS_A_STOP,
@@ -35,8 +35,6 @@ from huoyan.perception.passage_story import (
     Part,
     Story,
     moved,
-    sureness,
-    voted,
 )
 from huoyan.perception.paths import Line
 from huoyan.perception.plate_vote import PlateEvidence
@@ -48,24 +46,6 @@ from huoyan.records import Box, Detection, FrameRef, Image, Place
 TRUCKS = frozenset({"dump_truck", "mixer_truck", TRUCK})
 RIVALS = frozenset({"car", "bus", "loader", "excavator", "crane", "piling_rig"}) | FAMILY
 """What a truck may be taken for, or taken for a truck: followed too, so that the votes over a track can decide."""
-TRACES = frozenset({"dust_plume", "spill", "raised_body"})
-"""Labels of what a vehicle leaves or does; no shipped model knows the last two."""
-
-# Boxes of two classes that overlap so far (IoU) are one vehicle; so is a part of it, of which this share lies inside.
-_SAME, _INSIDE, _PART_OF = 0.55, 0.9, 0.3
-# How far a lost vehicle may be from where it should be: in its sizes, and as a share of the way it should have gone.
-_NEAR, _NEAR_OF_WAY = 0.6, 0.7
-# How many times its size it may have grown or shrunk, at once and a second more.
-_SIZES, _SIZES_A_SECOND = 1.6, 0.1
-_ALIKE = 0.75
-_STOOD_S = 3.0
-_NEARER = 0.05
-_GONE_S = 1.5
-_STILL_THERE = 0.25
-# Two readable plates that differ in so many characters are no misread.
-_OTHER_PLATE = 3
-# Slower than this many sizes a second nothing whirls up behind a vehicle.
-_MOVING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +132,7 @@ class PassageBuilder:
         Args:
             frame: frames come in time order.
             image: uint8 [H, W, 3] RGB.
-            detections: of this frame, weak ones included; what is no vehicle counts where it is a trace (`TRACES`)
+            detections: of this frame, weak ones included; what is no vehicle counts where it is a trace (`passage_looks.TRACES`)
                 or a state of a load (a label or an attribute `cover`: covered, uncovered, empty).
 
         Returns:
@@ -171,13 +151,13 @@ class PassageBuilder:
             if track.track_id is not None:
                 story = self._story(track.track_id, vehicle, frame, image)
                 place = self.view.place(vehicle, frame.size) if self.view.place else None
-                one = _covered(vehicle, others)
+                one = covered(vehicle, others)
                 story.parts[-1].see(frame, image, one, place, self._keep is not None)
                 story.owed = True
                 seen.append((story, vehicle))
         self._read(frame, image, seen, [d.box for d in detections if d.label in followed])
         for story, vehicle in seen:
-            _traces(story, vehicle.box, others)
+            mark_traces(story.parts[-1], vehicle.box, others)
         return self._part_company([story for story, _ in seen]) + self.tick(frame.time)
 
     def tick(self, now: datetime) -> list[Passage]:
@@ -230,91 +210,26 @@ class PassageBuilder:
         for story in self._stories:
             if story.last >= frame.time:
                 continue
-            cost = self._strangeness(story, vehicle.box, colours, frame)
+            cost = joining.strangeness(story, vehicle.box, colours, frame, self._join_s)
             if cost is not None and (best is None or cost < best[0]):
                 best = cost, story
         return best[1] if best else None
-
-    def _strangeness(
-        self, story: Story, box: Box, colours: appearance.Vector, frame: FrameRef
-    ) -> float | None:
-        """How unlikely it is that this is the lost vehicle; None: it is not."""
-        path = story.path
-        alike = appearance.likeness(story.colours, colours)
-        if alike < _ALIKE:
-            return None
-        last = path[-1].last
-        if path[-1].seconds >= _STOOD_S and paths.same_place(last, box, frame.size):
-            return 1 - alike
-        gap = (frame.time - story.last).total_seconds()
-        if gap > self._join_s:
-            return None
-        if paths.leaving(path, frame.size):
-            # What is on its way out may be cut off oddly for a moment; later it is another one.
-            return 1 - alike if gap <= _GONE_S and _overlap(last, box) >= _STILL_THERE else None
-        size, before = paths.extent(box), paths.extent(last)
-        if max(size / before, before / size) > _SIZES + _SIZES_A_SECOND * gap:
-            return None
-        (x, y), (ex, ey) = paths.centre(box), paths.expected(path, frame.time)
-        away = hypot(x - ex, y - ey) / (0.5 * (size + before))
-        way = hypot(*paths.heading(path)) * gap / (0.5 * (size + before))
-        if away > _NEAR + _NEAR_OF_WAY * way:
-            return None
-        return away + 1 - alike
 
     def _part_company(self, stories: Sequence[Story]) -> list[Passage]:
         """Two vehicles that were taken for one, and one that has crossed twice: the earlier passage ends."""
         told: list[Passage] = []
         for story in stories:
-            rest = self._other_plate(story) or self._way_back(story)
+            rest = self._another(story)
             if rest:
                 self._stories.remove(story)
                 told += self._tell(story, ended=True)
                 self._begin(rest).owed = True
         return told
 
-    def _other_plate(self, story: Story) -> list[Part]:
-        """The last part, taken out of the story, if its plate is plainly another than that of those before it."""
-        if len(story.parts) < 2 or self._plates is None:
-            return []
-        threshold = self._plates.passage_threshold
-        before = voted([read for part in story.parts[:-1] for read in part.reads], threshold).text
-        after = voted(story.parts[-1].reads, threshold).text
-        if not before or not after or _unlike(before, after) < _OTHER_PLATE:
-            return []
-        return [story.parts.pop()]
-
-    def _way_back(self, story: Story) -> list[Part]:
-        """What came after the turning point between two crossings, taken out of the story."""
-        line = self._line
-        if line is None or len(crossings := paths.crossings(story.path, line)) < 2:
-            return []
-        part, (first, second) = story.parts[-1], crossings[-2:]
-        if part.first > first.time:
-            return [story.parts.pop()]
-        between = [i for i, stop in enumerate(part.path) if first.time < stop.since <= second.time]
-        if not between:
-            return []
-        turn = max(between, key=lambda i: abs(paths.distance(line, paths.contact(part.path[i].box))))
-        rest = replace(
-            part,
-            first=part.path[turn].since,
-            path=part.path[turn:],
-            looks=1,
-            reads=list(part.reads),
-            unread=Counter(),
-            votes=dict(part.votes),
-            sure=Counter(part.sure),
-            best={},
-            track=[],
-            colours=part.colours.copy(),
-            traces={},
-            covers={},
-        )
-        part.path = part.path[: turn + 1]
-        part.last = part.path[-1].until
-        part.track_id = -1
-        return [rest]
+    def _another(self, story: Story) -> list[Part]:
+        """What of a story is another passage, taken out of it."""
+        rest = joining.other_plate(story, self._plates.passage_threshold) if self._plates else []
+        return rest or (joining.way_back(story, self._line) if self._line else [])
 
     # ------------------------------------------------------------------------------------------ plates
     def _read(
@@ -338,7 +253,7 @@ class PassageBuilder:
         found = self._plates.evidence_on(image, trucks) if wanted else {}
         for index, (story, vehicle) in enumerate(wanted):
             part = story.parts[-1]
-            if index in found and _hangs_on_another(found[index][0].box, vehicle.box, others):
+            if index in found and hangs_on_another(found[index][0].box, vehicle.box, others):
                 self._unread(part, "another vehicle's plate")
                 continue
             if index not in found:
@@ -359,8 +274,8 @@ class PassageBuilder:
         """How long a story goes on without a look."""
         path = story.path
         if paths.leaving(path, story.parts[-1].size):
-            return _GONE_S
-        return self._parked_s if path[-1].seconds >= _STOOD_S else self._join_s
+            return joining.GONE_S
+        return self._parked_s if path[-1].seconds >= joining.STOOD_S else self._join_s
 
     def _is_due(self, story: Story, now: datetime) -> bool:
         path, before = story.path, story.told
@@ -398,84 +313,3 @@ class PassageBuilder:
             )
         story.told, story.owed = passage, False
         return [passage]
-
-
-def one_a_vehicle(found: Sequence[Detection]) -> list[Detection]:
-    """Detections of vehicles, each vehicle once: of several on one vehicle, and of a part in a whole, the one with the
-    highest score. What the others are sure of goes into its attribute `also`."""
-    kept: list[tuple[Detection, dict[str, float]]] = []
-    for one in sorted(found, key=lambda d: (-d.score, d.box)):
-        same = next(((other, also) for other, also in kept if _is_same(one.box, other.box)), None)
-        if same is None:
-            kept.append((one, {}))
-        elif _overlap(one.box, same[0].box) > _SAME:
-            # What is only a part of it (a cab, a car before it) has no say in what the whole is.
-            for label, sure in sureness(one).items():
-                same[1][label] = max(sure, same[1].get(label, 0.0))
-    return [replace(one, attributes={**one.attributes, "also": also}) if also else one for one, also in kept]
-
-
-def _is_same(a: Box, b: Box) -> bool:
-    small, large = sorted((_area(a), _area(b)))
-    return _overlap(a, b) > _SAME or (_shared(a, b) >= _INSIDE * small and small >= _PART_OF * large)
-
-
-def _hangs_on_another(plate: Box, own: Box, others: Sequence[Box]) -> bool:
-    """Whether a plate lies in the box of a vehicle that stands nearer to the camera: lower in the picture."""
-    x, y = paths.centre(plate)
-    return any(
-        other[0] <= x <= other[2]
-        and other[1] <= y <= other[3]
-        and other[3] > own[3] + _NEARER * paths.extent(other)
-        for other in others
-        if _overlap(other, own) <= _SAME
-    )
-
-
-def _covered(vehicle: Detection, others: Sequence[Detection]) -> Detection:
-    """The vehicle with the state of its load, where a detector gives it as a box of its own."""
-    states = [d for d in others if d.label in COVERS and _shared(d.box, vehicle.box) >= 0.7 * _area(d.box)]
-    if not states or "cover" in vehicle.attributes:
-        return vehicle
-    best = max(states, key=lambda d: d.score)
-    told = {**vehicle.attributes, "cover": best.label, "cover_score": best.score}
-    return replace(vehicle, attributes=told)
-
-
-def _traces(story: Story, box: Box, others: Sequence[Detection]) -> None:
-    """Dust and spill behind a moving vehicle, a raised body on any."""
-    part, size = story.parts[-1], paths.extent(box)
-    dx, dy = paths.heading(part.path)
-    speed = hypot(dx, dy)
-    for one in others:
-        if one.label not in TRACES:
-            continue
-        if one.label == "raised_body":
-            if _shared(one.box, box) >= 0.5 * _area(one.box):
-                part.trace(one.label, one.score)
-            continue
-        (x, y), (px, py) = paths.centre(box), paths.centre(one.box)
-        behind = (px - x) * dx + (py - y) * dy < 0
-        reach = 0.5 * size
-        near = _shared(one.box, (box[0] - reach, box[1] - reach, box[2] + reach, box[3] + reach)) > 0
-        if speed >= _MOVING * size and behind and near:
-            part.trace(one.label, one.score)
-
-
-def _unlike(a: str, b: str) -> int:
-    """Places at which two texts differ."""
-    return sum(p != q for p, q in zip(a, b, strict=False)) + abs(len(a) - len(b))
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    shared = _shared(a, b)
-    return shared / max(_area(a) + _area(b) - shared, 1e-6)
-
-
-def _shared(a: Box, b: Box) -> float:
-    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])

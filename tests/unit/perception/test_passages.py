@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from huoyan.passage import Passage
-from huoyan.perception.passages import PassageBuilder, View, one_a_vehicle
+from huoyan.perception.passage_looks import one_a_vehicle
+from huoyan.perception.passages import PassageBuilder, View
 from huoyan.records import Detection, FrameRef, Image, Placement, Unplaced
 
 from ...support.traffic import HEIGHT, START, WIDTH, PaintedPlates, Vehicle, drive, frames, through
