@@ -132,8 +132,9 @@ class PassageBuilder:
         Args:
             frame: frames come in time order.
             image: uint8 [H, W, 3] RGB.
-            detections: of this frame, weak ones included; what is no vehicle counts where it is a trace (`passage_looks.TRACES`)
-                or a state of a load (a label or an attribute `cover`: covered, uncovered, empty).
+            detections: of this frame, weak ones included; what is no vehicle counts where it is a trace
+                (`passage_looks.TRACES`) or a state of a load (a label or an attribute `cover`: covered, uncovered,
+                empty).
 
         Returns:
             Passages that can be told now.
