@@ -48,6 +48,8 @@ TICK_S = 1.0
 EXPIRE_S = 60.0
 DRAIN_S = 10.0
 """From the order to stop to the end."""
+SETTLE_S = 15.0
+"""After the models are loaded every camera has its first look: only then load is measured."""
 _AGAIN_S = 2.0
 """Between attempts to write what could not be written."""
 _REST_S = 600.0
@@ -122,7 +124,7 @@ class Watcher:
         self._reporter = Reporter()
         self.status = self._reporter.snapshot(self)
         self._bursts: dict[str, float] = {}
-        self._dropped = 0
+        self._dropped, self._settled_at = 0, 0.0
         self._next_tick = self._next_expiry = self._again = 0.0
         # Ended in the reverse order: readers first, the sender last.
         server = http.serve(settings.listen, lambda: self.status)
@@ -265,12 +267,7 @@ class Watcher:
         self.readers.check(now)
         for task in self.desk.tick(now, datetime.now(UTC)):
             self.judge.feed(task)
-        dropped = sum(self.slots.dropped.values())
-        self.pace.waited(self.slots.oldest_s(now), dropped > self._dropped)
-        self._dropped = dropped
-        if self.pace.step(now):
-            log.warning("load: intervals are %.1f times as long as configured", self.pace.stretch)
-            self.readers.tell(Stretch(self.pace.stretch))
+        self._adapt(now)
         self.room.refresh(now)
         self._expire(now)
         note = self.county.refresh()
@@ -278,7 +275,19 @@ class Watcher:
             log.warning("registers: %s", note)
             self.judge.use(self.county.prepared)
         self.status = self._reporter.snapshot(self)
-        systemd.alive(self.status)
+        systemd.notify("WATCHDOG=1")
+
+    def _adapt(self, now: float) -> None:
+        """Slow down under load. What had to wait for the models to be loaded is no load."""
+        dropped = sum(self.slots.dropped.values())
+        if not self.models.ready:
+            self._settled_at = now + SETTLE_S
+        elif now >= self._settled_at:
+            self.pace.waited(self.slots.oldest_s(now), dropped > self._dropped)
+            if self.pace.step(now):
+                log.warning("load: intervals are %.1f times as long as configured", self.pace.stretch)
+                self.readers.tell(Stretch(self.pace.stretch))
+        self._dropped = dropped
 
     def _expire(self, now: float) -> None:
         if now < self._next_expiry:
