@@ -24,6 +24,8 @@ _HUNG = 2
 """Lines of one camera that may hang, each with its thread, before no further one is opened."""
 _SPOILT = 5
 """Pictures in a row that cannot be decoded before the connection is given up."""
+_DRIFT_OVER_S, _JUMP_S = 3600.0, 60.0
+"""Clocks are compared over so long; a stream's time that jumps is another time."""
 _ONCE_FROM_S, _ONCE_TIMES = 30.0, 5.0
 """With `auto` a camera is hung up between pictures from this interval on, if it gives the first one in a fifth of it.
 Below, a login costs camera and us more than reading on does."""
@@ -77,6 +79,9 @@ class Camera:
         self._began = self._again_at = self._since = self._opened_at = clock
         self._good_at = self._lost_at = float("-inf")
         self._key_at = self._key_every = self._lead_s = 0.0
+        self._skew_s: float | None = None
+        self._drift_s: float | None = None
+        self._marks = 0.0, 0.0
         self._spoilt = 0
 
     # ------------------------------------------------------------------------------------------ what is asked
@@ -91,12 +96,16 @@ class Camera:
 
     @property
     def measures(self) -> dict[str, float]:
-        """`key_every_s`: seconds between key pictures, where they are rarer than the interval; `skew_s`."""
+        """`key_every_s`: seconds between key pictures, where they are rarer than the interval; `skew_s`: by which the
+        camera's clock is ahead of ours, if it tells; `drift_s`: by which the stream's own time has run ahead of ours
+        within the hour (behind: it is buffered somewhere, and grows old)."""
         found = {}
         if self._key_every > 1.1 * self.every(self._key_at):
             found["key_every_s"] = round(self._key_every, 1)
-        if self._line is not None and self._line.skew_s is not None:
-            found["skew_s"] = round(self._line.skew_s, 2)
+        if self._skew_s is not None:
+            found["skew_s"] = round(self._skew_s, 2)
+        if self._drift_s is not None:
+            found["drift_s"] = round(self._drift_s, 2)
         return found
 
     def every(self, clock: float) -> float:
@@ -109,6 +118,10 @@ class Camera:
     def bursts(self, clock: float) -> bool:
         """Whether something wants confirmation."""
         return self._burst is not None and clock < self._burst.until_clock
+
+    def burst_s(self, clock: float) -> float | None:
+        """Seconds between the looks that are asked for while something wants confirmation; None: nothing does."""
+        return self._burst.every_s if self.bursts(clock) and self._burst else None
 
     def burst(self, burst: Burst, clock: float) -> None:
         """Look closely for a while."""
@@ -201,7 +214,9 @@ class Camera:
         else:
             # The first picture of a connection tells what connecting costs.
             self._lead_s = key.clock - self._since
+            self._marks = key.clock, key.stream_s or 0.0
         self._key_at = key.clock
+        self._compare(key)
         once = self._once(clock, every)
         if not once and not self._rhythm.wants(key.clock, every):
             return None
@@ -210,6 +225,16 @@ class Camera:
             self._hang_up()
             self.state, self._again_at = "waiting", max(clock, self._rhythm.at - self._lead_s)
         return key
+
+    def _compare(self, key: Key) -> None:
+        """The stream's clock with ours."""
+        self._skew_s = self._line.skew_s if self._line is not None else None
+        if key.stream_s is None:
+            return
+        ours, theirs = key.clock - self._marks[0], key.stream_s - self._marks[1]
+        self._drift_s = theirs - ours if abs(theirs - ours) < _JUMP_S else 0.0
+        if ours > _DRIFT_OVER_S or abs(theirs - ours) >= _JUMP_S:
+            self._marks = key.clock, key.stream_s
 
     def _once(self, clock: float, every: float) -> bool:
         """Whether to hang up after each picture."""

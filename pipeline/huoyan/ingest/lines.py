@@ -210,8 +210,9 @@ class SnapshotLine(Line):
 
     def _work(self) -> None:
         patience = self.plan.patience
-        data = snapshot.fetch(self.plan.address, patience.open_s + patience.read_s)
+        data, told = snapshot.fetch(self.plan.address, patience.open_s + patience.read_s)
         self.heard = time.monotonic()
+        self.skew_s = None if told is None else told - time.time()
         self._key = Key("mjpeg", data, self.heard)
         self.opened = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -35,6 +36,7 @@ from huoyan.sample import (
 )
 
 log = logging.getLogger("huoyan.ingest")
+_TURN_S = 0.0005
 _STEP_S = 0.1
 """Sockets are emptied so often."""
 _TALLY_S = 2.0
@@ -55,6 +57,8 @@ def main(connection: Connection, limits: LoginLimits) -> None:
     # FFmpeg's own lines may hold addresses with passwords.
     av.logging.set_level(None)
     cv2.setNumThreads(1)
+    # Every call of OpenCV lets the other threads run, and must then wait for its turn as long as this.
+    sys.setswitchinterval(_TURN_S)
     outgoing = Outgoing()
     reading = Reading(limits, outgoing)
     sending = threading.Thread(target=_send, args=(connection, outgoing), name="sending", daemon=True)
@@ -119,7 +123,7 @@ class Reading:
             for camera in sorted(self._cameras.values(), key=_turn):
                 key = camera.step(clock)
                 if key is not None:
-                    self._desk.put(camera, key, camera.bursts(clock))
+                    self._desk.put(camera, key, camera.burst_s(clock))
             if clock >= tally_at and self._desk.works(clock):
                 tally_at = clock + _TALLY_S
                 self._outgoing.put(self._tally(clock))
@@ -157,8 +161,6 @@ class Reading:
             self._cameras[plan.id] = camera
 
     def _say(self, camera: str, state: CameraState, why: str, code: str, connections: int) -> None:
-        if state in ("lost", "fatal"):
-            log.warning("%s: %s", camera, why)
         event = CameraEvent(camera, datetime.now(UTC), time.monotonic(), state, why, code, connections)
         self._outgoing.put(event)
 
@@ -188,7 +190,7 @@ class Desk:
     def __init__(self, outgoing: Outgoing) -> None:
         self.dropped = 0
         self._outgoing = outgoing
-        self._waiting: OrderedDict[str, tuple[Camera, Key, bool]] = OrderedDict()
+        self._waiting: OrderedDict[str, tuple[Camera, Key, float | None]] = OrderedDict()
         self._ready = threading.Condition()
         self._viewers: dict[str, Viewer] = {}
         self._told: dict[str, float] = {}
@@ -197,11 +199,11 @@ class Desk:
         self._busy_since = float("inf")
         self._stopping = False
 
-    def put(self, camera: Camera, key: Key, burst: bool) -> None:
+    def put(self, camera: Camera, key: Key, burst_s: float | None) -> None:
         """Hand a picture over; never waits."""
         with self._ready:
             self.dropped += self._waiting.pop(camera.plan.id, None) is not None
-            self._waiting[camera.plan.id] = camera, key, burst
+            self._waiting[camera.plan.id] = camera, key, burst_s
             self._ready.notify()
 
     def works(self, clock: float) -> bool:
@@ -239,13 +241,13 @@ class Desk:
         for name, viewer in self._viewers.items():
             self._outgoing.put(ViewState(name, viewer.state()))
 
-    def _next(self) -> tuple[Camera, Key, bool] | None:
+    def _next(self) -> tuple[Camera, Key, float | None] | None:
         with self._ready:
             while not self._waiting and not self._stopping:
                 self._ready.wait()
             return None if self._stopping else self._waiting.popitem(last=False)[1]
 
-    def _look(self, camera: Camera, key: Key, burst: bool) -> None:
+    def _look(self, camera: Camera, key: Key, burst_s: float | None) -> None:
         if camera.state == "stopped":
             return
         began = time.thread_time()
@@ -254,8 +256,8 @@ class Desk:
         except Fault:
             camera.spoilt()
             return
-        viewer = self._viewer(camera.plan, key.clock)
-        sample = viewer.look(planes, key.clock, burst, camera.measures)
+        viewer = self._viewer(camera.plan)
+        sample = viewer.look(planes, key.clock, burst_s, camera.measures)
         camera.night = viewer.night
         camera.taken += 1
         camera.good(key)
@@ -264,11 +266,11 @@ class Desk:
             self._told[camera.plan.id] = key.clock
             self._outgoing.put(ViewState(camera.plan.id, viewer.state()))
 
-    def _viewer(self, plan: CameraPlan, clock: float) -> Viewer:
+    def _viewer(self, plan: CameraPlan) -> Viewer:
         viewer = self._viewers.get(plan.id)
         if viewer is None or viewer.plan is not plan:
             state = plan.view_state
             if viewer is not None and (viewer.plan.masks, viewer.plan.presets) == (plan.masks, plan.presets):
                 state = viewer.state()
-            viewer = self._viewers[plan.id] = Viewer(plan, clock, state)
+            viewer = self._viewers[plan.id] = Viewer(plan, state)
         return viewer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
+from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin
 
 from huoyan.ingest.auth import Challenge, Place, place
@@ -16,12 +17,15 @@ _REDIRECTS = 3
 _JPEG = b"\xff\xd8\xff"
 
 
-def fetch(address: str, within_s: float) -> bytes:
+def fetch(address: str, within_s: float) -> tuple[bytes, float | None]:
     """Fetch a JPEG.
 
     Args:
         address: http:// or https://, with its account.
         within_s: seconds for all of it.
+
+    Returns:
+        The picture, and the time (seconds since 1970) that the server says it is, if it does.
 
     Raises:
         Fault: there is none in time.
@@ -49,7 +53,7 @@ def fetch(address: str, within_s: float) -> bytes:
         elif not body.startswith(_JPEG):
             raise Fault("damaged", "what comes is no JPEG")
         else:
-            return body
+            return body, _date(headers)
 
 
 def _get(
@@ -86,3 +90,10 @@ def _get(
         return response.status, response.reason, response.headers, b"".join(parts)
     finally:
         connection.close()
+
+
+def _date(headers: http.client.HTTPMessage) -> float | None:
+    try:
+        return parsedate_to_datetime(headers.get("Date") or "").timestamp()
+    except (ValueError, OverflowError):
+        return None

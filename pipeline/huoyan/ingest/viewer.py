@@ -19,6 +19,9 @@ _DARK, _LIGHT = 45.0, 60.0
 """Mean luma below which night begins, and above which it ends."""
 _GREY, _COLOURED = 2.0, 4.0
 """Mean distance of the colours from grey: infra-red lamps make a night light, but never coloured."""
+_EARLY_S = 1.0
+_NIGHT_S = 10.0
+"""It is looked at so often."""
 
 
 class Viewer:
@@ -27,34 +30,34 @@ class Viewer:
     Attributes:
         plan: of the camera.
         night: whether it is dark.
-        born: monotonic seconds since which it looks.
     """
 
-    def __init__(self, plan: CameraPlan, clock: float, state: str = "") -> None:
+    def __init__(self, plan: CameraPlan, state: str = "") -> None:
         """
         Args:
             plan: of the camera.
-            clock: monotonic seconds.
             state: what another viewer of this view had learned (`state`).
         """
-        self.plan, self.born, self.night = plan, clock, False
+        self.plan, self.night = plan, False
         self._gate = Gate(plan.ignore, plan.sensitivity)
         self._health = ViewHealth(plan.presets, json.loads(state) if state else None)
         self._passed_at: float | None = None
-        self._signature_at = float("-inf")
+        self._signature_at = self._night_at = float("-inf")
         self._coloured = False
 
     def state(self) -> str:
         """What it has learned, as JSON."""
         return json.dumps(self._health.state(), separators=(",", ":"))
 
-    def look(self, planes: Planes, clock: float, burst: bool, measures: dict[str, float]) -> Sample:
+    def look(
+        self, planes: Planes, clock: float, burst_s: float | None, measures: dict[str, float]
+    ) -> Sample:
         """Look at a picture.
 
         Args:
             planes: of it; masks are painted into them.
             clock: monotonic seconds at which it had been received.
-            burst: it passes in any case.
+            burst_s: it passes if the last that did is so long ago; None: nothing wants confirmation.
             measures: what is known beside.
         """
         plan = self.plan
@@ -66,8 +69,10 @@ class Viewer:
         if due:
             self._signature_at = clock
         conditions, told, preset = self._health.feed(planes.y, clock, view)
-        self.night = self._is_night(planes, told["mean"])
-        passed = self._passes(clock, burst)
+        if clock - self._night_at >= _NIGHT_S:
+            self._night_at = clock
+            self.night = self._is_night(planes, told["mean"])
+        passed = self._passes(clock, burst_s)
         if passed:
             self._passed_at = clock
         return Sample(
@@ -85,10 +90,11 @@ class Viewer:
             night=self.night,
         )
 
-    def _passes(self, clock: float, burst: bool) -> Reason:
+    def _passes(self, clock: float, burst_s: float | None) -> Reason:
         if self._passed_at is None:
             return "first"
-        if burst:
+        # Key frames do not come by our clock: one a moment early is meant.
+        if burst_s is not None and clock - self._passed_at >= burst_s - _EARLY_S:
             return "burst"
         if self._gate.open:
             return "motion"
