@@ -47,6 +47,14 @@ _WHOLE_VIEW = 0.5
 """Share of the view from which a change is one of the light or of the pose."""
 _NIGHT = 60.0
 """Mean luma below which headlights are reckoned with."""
+_LOCAL, _LEVELS = 0.35, 8.0
+"""Share, and grey levels, by which the light on a part of the view may differ from that on the whole."""
+_MOST_GAIN = 6.0
+_BURNT = 240.0
+_FAINT = 0.6
+"""Share of the limit from which a faint change counts that stays ..."""
+_STAYS, _FORGETS = 2.1, 0.7
+"""... for three pictures: how much is gathered, and how much of it is left at the next picture."""
 _WARM_UP = 5
 """Pictures after which the backgrounds stand."""
 
@@ -73,7 +81,7 @@ class Gate:
         self._count = 0
         self._watched: Mask = np.empty((0, 0), np.uint8)
         self._seen: Floats = np.empty((0, 0), np.float32)
-        self._usual = self._noise = self._last = self._seen
+        self._usual = self._noise = self._last = self._gathered = self._seen
         self._brightened = self._watched
 
     def feed(self, y: Luma, clock: float) -> float:
@@ -93,16 +101,24 @@ class Gate:
         self._count += 1
         if self._count <= _WARM_UP:
             return self._warm_up(now)
-        lit, seen, usual = _light(now), self._seen, self._usual
-        by_seen = _apart(now, seen, lit)
-        by_usual = _apart(now, usual, lit)
-        limit = np.maximum(_LEAST, _TIMES * self._noise) / self._sensitivity
-        changed = ((np.abs(by_seen) > limit) & (np.abs(by_usual) > limit)).astype(np.uint8) & self._watched
-        changed = _clustered(changed)
+        by_seen = _apart(now, self._seen)
+        changed = self._changed(now, by_seen)
         share = float(cv2.countNonZero(changed)) / max(1, cv2.countNonZero(self._watched))
         self._decide(changed, by_seen, now, share)
         self._follow(now, by_seen, changed, elapsed)
         return share
+
+    def _changed(self, now: Floats, by_seen: Floats) -> Mask:
+        """Cells that have changed: by much, or by little for a while; and not back to what is usual."""
+        limit = np.maximum(_LEAST, _TIMES * self._noise) / self._sensitivity
+        size = np.abs(by_seen)
+        faint = ((size > _FAINT * limit) & (self._watched > 0)).astype(np.float32)
+        self._gathered = _FORGETS * self._gathered + faint
+        changed = ((size > limit) & (faint > 0)) | (self._gathered >= _STAYS)
+        changed = _clustered(changed.astype(np.uint8))
+        if cv2.countNonZero(changed):
+            changed &= (np.abs(_apart(now, self._usual)) > _FAINT * limit).astype(np.uint8)
+        return changed
 
     def _start(self, now: Floats) -> None:
         rows, columns = now.shape
@@ -112,6 +128,7 @@ class Gate:
             cv2.fillPoly(self._watched, [corners], (0,))
         self._seen, self._usual, self._last = now, now, now
         self._noise = np.full_like(now, _LEAST / _TIMES)
+        self._gathered = np.zeros_like(now)
         self._brightened = np.zeros((rows, columns), np.uint8)
         self._count = 0
         self.open = False
@@ -155,22 +172,37 @@ class Gate:
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-def _light(picture: Floats) -> Floats:
-    """Light of each cell's surroundings, a third of the view."""
-    rows, columns = picture.shape
-    smooth: Floats = cv2.blur(picture, (columns // 3 | 1, rows // 3 | 1)).astype(np.float32, copy=False)
-    return smooth + np.float32(8.0)
-
-
-def _apart(now: Floats, background: Floats, lit: Floats) -> Floats:
+def _apart(now: Floats, background: Floats) -> Floats:
     """By how many grey levels each cell differs from a background in the light of now, beyond what shake explains."""
-    expected = background * (lit / _light(background))
+    expected = _in_light_of(now, background)
     most = cv2.dilate(expected, _NEIGHBOURS)
     least = cv2.erode(expected, _NEIGHBOURS)
     upper = expected + _SHAKE * (most - expected)
-    lower = expected - _SHAKE * (expected - least)
+    # How bright a burnt-out cell really was is not known.
+    upper += np.where(background >= _BURNT, _LOCAL * expected, 0)
+    lower = np.minimum(expected, 255) - _SHAKE * (expected - least)
     apart: Floats = np.maximum(now - upper, 0) - np.maximum(lower - now, 0)
     return apart
+
+
+def _in_light_of(now: Floats, background: Floats) -> Floats:
+    """A background as it would look in another picture's light: brightness and contrast of the whole view, then light
+    and shade of each part. Cells that differ by more than light does are things, and have no say in it."""
+    size = (now.shape[1] // 3 | 1, now.shape[0] // 3 | 1)
+    detail, detail_now = background - cv2.blur(background, size), now - cv2.blur(now, size)
+    weight = np.ones_like(now)
+    for _ in range(2):
+        # Contrast is taken from detail: shade that lies on a part of the view changes its level more than its detail.
+        weighted = weight * detail
+        spread, common = float(np.vdot(weighted, detail)), float(np.vdot(weighted, detail_now))
+        gain = min(_MOST_GAIN, max(1 / _MOST_GAIN, common / spread)) if spread > weight.size else 1.0
+        total = max(1.0, float(weight.sum()))
+        offset = (float(np.vdot(weight, now)) - gain * float(np.vdot(weight, background))) / total
+        expected = np.float32(gain) * background + np.float32(offset)
+        weight = (np.abs(now - expected) < _LOCAL * expected + _LEVELS).astype(np.float32)
+    lit = cv2.blur(weight * now, size) + np.float32(_LEVELS)
+    unlit = cv2.blur(weight * expected, size) + np.float32(_LEVELS)
+    return np.asarray(expected * (lit / unlit), dtype=np.float32)
 
 
 def _clustered(changed: Mask) -> Mask:

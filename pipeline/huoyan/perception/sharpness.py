@@ -9,6 +9,7 @@ contrast moved it by less than 0.5.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -31,7 +32,7 @@ _NEVER_SHARP = -2.4
 """Slope of the sharpest field below which a camera that is not yet known is out of focus."""
 _COVERED = 60.0
 """Energy of the coarse detail of the richest field below which, out of focus too, something covers the lens."""
-_KNOWN = 60
+_KNOWN = 20
 _FALL = 1 / 20000
 """Weight with which the long-term slope falls, a sample: it takes days. It rises within an hour."""
 _RISE = 1 / 200
@@ -89,15 +90,24 @@ class Sharpness:
 
 
 def _energies(fine: Luma) -> tuple[Floats, Floats]:
-    """Energy of the gradients of a picture and of its quarter, each by field, float32 (16,)."""
+    """Energy of steps over two pixels in a picture and in its quarter, each by field, float32 (16,)."""
     height, width = fine.shape
-    coarse = cv2.resize(fine, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(fine, (width // 4, height // 4), interpolation=cv2.INTER_AREA).astype(
+        np.uint8, copy=False
+    )
     return _energy(fine), _energy(coarse)
 
 
-def _energy(picture: Any) -> Floats:
-    across = cv2.Sobel(picture, cv2.CV_32F, 1, 0, ksize=1, scale=0.5)
-    down = cv2.Sobel(picture, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-    squares = cv2.multiply(across, across) + cv2.multiply(down, down)
-    fields = cv2.resize(squares, (_FIELDS, _FIELDS), interpolation=cv2.INTER_AREA)
-    return fields.astype(np.float32, copy=False).reshape(-1)
+def _energy(picture: Luma) -> Floats:
+    """Mean squared step to the right and downwards, by field."""
+    across = cv2.absdiff(picture[:-2, 2:], picture[:-2, :-2])
+    down = cv2.absdiff(picture[2:, :-2], picture[:-2, :-2])
+    rows = [across.shape[0] * i // _FIELDS for i in range(_FIELDS + 1)]
+    columns = [across.shape[1] * i // _FIELDS for i in range(_FIELDS + 1)]
+    energies = []
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
+            parts = (across[top:bottom, left:right], down[top:bottom, left:right])
+            squares = sum(cv2.norm(part, cv2.NORM_L2SQR) for part in parts)
+            energies.append(squares / max(1, 4 * parts[0].size))
+    return np.array(energies, np.float32)

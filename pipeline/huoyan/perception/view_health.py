@@ -19,8 +19,10 @@ from huoyan.perception.stillness import Stillness
 from huoyan.perception.thumbs import Luma
 from huoyan.sample import PresetView
 
-CHECK_S = 10.0
-"""Sharpness and pose are looked at so often."""
+POSE_S, SHARPNESS_S = 10.0, 30.0
+"""Pose and sharpness are looked at so often."""
+OTHER_S = 300.0
+"""Another view altogether may be a lorry before the lens: it must be there for so long."""
 PRESET_S = 60.0
 """... and the preset, unless the view has jumped."""
 _STEADY_S = {
@@ -79,7 +81,8 @@ class ViewHealth:
         holding = frozenset(state.get("holding", ()))
         self._steady = {name: Steady(*times, name in holding) for name, times in _STEADY_S.items()}
         self._preset = str(state.get("preset", ""))
-        self._checked = self._named = float("-inf")
+        self._pose_at = self._sharpness_at = self._named = float("-inf")
+        self._other_at = float("inf")
         self._empty = _Emptiness(bool(state.get("seen", False)))
 
     def state(self) -> dict[str, Any]:
@@ -114,9 +117,8 @@ class ViewHealth:
         frozen = self._stillness.feed(y, clock, mean)
         covered = self._empty.feed(small, contrast, clock)
         said: dict[str, bool | None] = {"camera_frozen": frozen and not self._empty.empty}
-        if clock - self._checked >= CHECK_S and not self._empty.empty:
-            self._checked = clock
-            said |= self._look(y, mean)
+        if not self._empty.empty:
+            said |= self._look(y, clock, mean)
         said["camera_black"] = covered or self._sharpness.covered
         if self._presets:
             said["camera_moved"] = self._name(y, clock, signature)
@@ -132,14 +134,20 @@ class ViewHealth:
             measures["sharpness"] = round(self._sharpness.slope, 2)
         return conditions, measures, "" if "camera_moved" in conditions else self._preset
 
-    def _look(self, y: Luma, mean: float) -> dict[str, bool | None]:
-        """The dearer checks."""
-        blurred = self._sharpness.feed(y, mean)
-        said: dict[str, bool | None] = {"camera_blurred": blurred and not self._sharpness.covered}
-        if not self._presets:
-            verdict = self._pose.feed(y, mean, learn=not blurred)
-            told: dict[str, bool | None] = {"same": False, "shifted": True, "other": True}
-            said["camera_moved"] = told.get(verdict)
+    def _look(self, y: Luma, clock: float, mean: float) -> dict[str, bool | None]:
+        """The dearer checks, each when it is due."""
+        said: dict[str, bool | None] = {}
+        if clock - self._sharpness_at >= SHARPNESS_S:
+            self._sharpness_at = clock
+            blurred = self._sharpness.feed(y, mean)
+            said["camera_blurred"] = blurred and not self._sharpness.covered
+        if clock - self._pose_at >= POSE_S and not self._presets:
+            self._pose_at = clock
+            verdict = self._pose.feed(y, mean, learn=not self._steady["camera_blurred"].holds)
+            if verdict != "other":
+                self._other_at = clock
+            told: dict[str, bool | None] = {"same": False, "shifted": True}
+            said["camera_moved"] = True if clock - self._other_at >= OTHER_S else told.get(verdict)
         return said
 
     def _name(self, y: Luma, clock: float, signature: bytes | None) -> bool | None:
@@ -180,7 +188,8 @@ class _Emptiness:
         if its picture is of one colour; noise in the dark may be a night without lamps.
         """
         before = self.empty
-        self.empty = contrast < _FLAT or float(np.percentile(small, 99)) < _DARK
+        bright = int(np.count_nonzero(small >= _DARK))
+        self.empty = contrast < _FLAT or bright < small.size / 100
         if not self.empty:
             self.seen, self._covered = True, False
             if contrast >= _CLEAR:
