@@ -38,7 +38,7 @@ MISTAKES = [
     (9, "site: this key is there twice"),
     (10, "satellite.pairs.0.0: expected text, got 20260301; put it in quotes"),
     (10, "satellite.window: Input should be a valid integer"),
-    (11, "dispatch.to: Input should be 'sqlite', got 'kafka'"),
+    (11, "dispatch.to.0: Input should be 'sqlite', 'nats', 'mqtt' or 'http', got 'kafka'"),
     (12, "imagery: unknown key; known here: county, archive, cameras"),
 ]
 

@@ -25,6 +25,16 @@ CREATE TABLE IF NOT EXISTS outbox (
     sent_ms INTEGER
 );
 CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox (seq) WHERE sent_ms IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_order ON outbox (seq, time_ms, sent_ms);
+CREATE TABLE IF NOT EXISTS deliveries (backend TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    backend TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    again INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (backend, seq)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS queue (
     alert_id TEXT PRIMARY KEY,
     incident_id TEXT NOT NULL,

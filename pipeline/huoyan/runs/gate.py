@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from huoyan.config import LoadedConfig
 from huoyan.config_types import seconds
+from huoyan.dispatch.sender import Sender
 from huoyan.errors import ConfigError, StorageError
 from huoyan.gate import log as gate_log
 from huoyan.gate.book import Book, open_book
@@ -157,8 +158,11 @@ class _Run:
         intake = Intake(self.book, gates, self.zone, woken=self.woken.set, now=self.now, replay=self.replay)
         waiting = _messages(loaded)
         self.cameras = self._make_cameras(loaded, lambda passage: self._take(desk, passage))
-        teller = Teller(self.prepared, self.book, loaded.state)
+        sender = Sender(loaded.state, loaded.config.dispatch)
+        teller = Teller(self.prepared, self.book, loaded.state, sender.wake)
         teller.start()
+        sender.start()
+        stack.callback(sender.stop)
         with _listening(loaded, intake) as (addresses, silent):
             for camera in self.cameras.values():
                 camera.start()

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from huoyan import dispatch, incidents
@@ -37,11 +36,14 @@ class Teller(threading.Thread):
         prepared: the county, with the registers as they are now.
         book: with the events.
         state: folder of the state.
+        told: called when there is something new in the outbox.
     """
 
-    def __init__(self, prepared: Callable[[], Prepared], book: Book, state: Path) -> None:
+    def __init__(
+        self, prepared: Callable[[], Prepared], book: Book, state: Path, told: Callable[[], None]
+    ) -> None:
         super().__init__(name="gate alerts", daemon=True)
-        self._prepared, self._book, self._state = prepared, book, state
+        self._prepared, self._book, self._state, self._told = prepared, book, state, told
         self._stopping = threading.Event()
         self._since: dict[str, float] = {}
         self.alerts = 0
@@ -79,7 +81,7 @@ class Teller(threading.Thread):
                     log.warning("%s: %s", event.event_id, note)
                 # In this transaction: if we are killed before the book knows, nothing is told twice.
                 store.mark_done(done, "gate")
-            dispatch.drain(store.connection, datetime.now(UTC))
+            self._told()
         self._book.mark_told(event.event_id, untold.revision)
 
     def _tell(self, store: Store, event: GateEvent, site: str | None, prepared: Prepared) -> list[str]:

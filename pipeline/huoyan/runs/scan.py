@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from huoyan import dispatch
 from huoyan.config import LoadedConfig
+from huoyan.dispatch import places, sender
 from huoyan.incidents import Store, open_store
 from huoyan.records import Unit
 from huoyan.runs import engine, road
@@ -52,11 +53,14 @@ def scan(
     Raises:
         ConfigError: configuration, registry or scenes hold mistakes.
         ModelError: a model is missing or damaged.
+        MissingExtra: the client library of a place that alerts are to go to is not installed.
         StorageError: the state cannot be written (full disk): what was committed before is safe.
     """
     started = time.monotonic()
     loaded = target if isinstance(target, LoadedConfig) else locate_config(Path(target), _path(state))
     prepared = prepare(loaded, scenes)
+    settings = loaded.config.dispatch
+    receivers = places.remote(settings)
     zone = ZoneInfo(loaded.config.county.timezone)
     found = discover(loaded, _aware(since, zone), _aware(until, zone))
     units = road.units(found.units, loaded) if prepared.settings.passing else found.units
@@ -78,7 +82,10 @@ def scan(
             result.interrupted = True
         finally:
             judge.close()
-        dispatch.drain(store.connection, datetime.now(UTC))
+        if "sqlite" in settings.to:
+            dispatch.drain(store.connection, datetime.now(UTC))
+        for note in sender.send_once(store.connection, loaded.state, settings, receivers):
+            result.note(note)
     result.seconds = time.monotonic() - started
     return result
 

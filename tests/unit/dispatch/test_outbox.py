@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,28 +12,6 @@ import pytest
 
 from huoyan import dispatch
 from huoyan.dispatch import items, outbox
-from huoyan.dispatch.protocol import Parcel
-from huoyan.errors import DispatchError
-
-
-@dataclass
-class Receiver:
-    """A back end that tells repeats by id and can be made to fail once."""
-
-    taken: dict[str, str] = field(default_factory=dict)
-    fails: bool = False
-    busy: list[bool] = field(default_factory=list)
-    connection: sqlite3.Connection | None = None
-    name: str = "receiver"
-
-    def deliver(self, parcels: Sequence[Parcel], now: datetime) -> None:
-        if self.connection is not None:
-            self.busy.append(self.connection.in_transaction)
-        for parcel in parcels:
-            self.taken.setdefault(parcel.alert_id, parcel.document)
-            if self.fails:
-                self.fails = False
-                raise DispatchError("the line is down")
 
 
 def test_put_is_idempotent(connection: sqlite3.Connection, make_alert: Any) -> None:
@@ -79,20 +55,6 @@ def test_a_restored_outbox_does_not_queue_twice(
     dispatch.drain(connection, now)
     assert len(items.select(connection)) == 1
     assert [e.action for e in items.history(connection, "incident-a.1")] == ["queued"]
-
-
-def test_another_back_end_gets_everything_at_least_once(
-    connection: sqlite3.Connection, make_alert: Any, now: datetime
-) -> None:
-    for name in "abc":
-        outbox.put(connection, make_alert(name))
-    receiver = Receiver(fails=True, connection=connection)
-    with pytest.raises(DispatchError, match="line is down"):
-        dispatch.drain(connection, now, receiver)
-    assert dispatch.drain(connection, now, receiver) == 3
-    assert list(receiver.taken) == ["incident-a.1", "incident-b.1", "incident-c.1"]
-    assert receiver.busy == [False, False], "no transaction is held while a receiver takes its time"
-    assert items.select(connection) == [], "the SQLite queue is another place"
 
 
 def test_ensure_tables_twice_and_in_a_transaction(connection: sqlite3.Connection) -> None:
