@@ -111,6 +111,8 @@ class Status:
     """Why nothing can be written to the state now; empty: it can."""
     degraded: tuple[str, ...] = ()
     """What is not as it should be, in words: evidence not kept (disk), broker away, reload refused, ..."""
+    reloads: int = 0
+    """Times that it was asked to read its configuration again."""
     last_reload: str = ""
     """What came of the last reload, in words; empty: there was none."""
 

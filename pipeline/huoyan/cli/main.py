@@ -24,6 +24,7 @@ from huoyan.cli import (
     passages,
     queue,
     scan,
+    top,
     vehicles,
     watch,
 )
@@ -55,6 +56,7 @@ app.command("explain")(scan.explain)
 app.command("init")(county.init)
 app.command("check")(county.check)
 app.command("doctor")(doctor.doctor)
+app.command("top")(top.top)
 app.command("calibrate")(calibrate.calibrate)
 app.command("passages")(passages.passages)
 app.add_typer(models.app, name="models")

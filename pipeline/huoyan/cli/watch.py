@@ -35,12 +35,13 @@ def run(
 
     SIGHUP, or `huoyan watch reload`, has the configuration read again.
     """
+    from huoyan.ingest.addresses import secrets_of
     from huoyan.ops import logs
     from huoyan.runs.prepare import locate_config
     from huoyan.runs.watch.loop import watch
 
     loaded = locate_config(config, state)
-    logs.configure(json=json)
+    logs.configure(json=json, secrets=secrets_of(loaded).values())
     stop, reload = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -55,3 +56,30 @@ def run(
     result = watch(loaded, stop=stop, reload=reload, ready=ready)
     lost = f", {result.lost} could not be written" if result.lost else ""
     typer.echo(f"{result.looks} looks, {result.alerts} alerts{lost}", err=True)
+
+
+@app.command("reload")
+def reload(
+    config: Config,
+    pid: Annotated[
+        int | None, typer.Option("--pid", help="The daemon's main process; default as its status tells.")
+    ] = None,
+    within: Annotated[float, typer.Option("--within", help="Seconds that it may take.")] = 60.0,
+) -> None:
+    """Have a running daemon read its configuration again; exits with 2 if it refuses, and the old one stays.
+
+    The files are checked here first: with mistakes the daemon is not even asked.
+    """
+    from huoyan.errors import ConfigError
+    from huoyan.ops.client import address_of
+    from huoyan.ops.reload import reload as ask
+    from huoyan.runs.check import check
+    from huoyan.runs.prepare import locate_config
+
+    loaded = locate_config(config)
+    if loaded.path is None:
+        raise ConfigError("there is no county.yaml here", subject=str(config))
+    mistakes, _, _ = check(loaded.path, live=True)
+    if mistakes:
+        raise ConfigError("\n".join(mistakes), hint="the daemon was not asked")
+    typer.echo(ask(address_of(loaded.config.watch.listen), pid, within))

@@ -75,6 +75,9 @@ def _daemon(status: Status) -> Iterator[Metric]:
         ("evidence_bytes", "What pictures of evidence take on the disk.", status.evidence_bytes),
     ):
         yield _gauge(f"huoyan_{name}", told, [((), float(value))])
+    yield _counter(
+        "huoyan_config_reloads", "Times that a new configuration was asked for.", [((), status.reloads)]
+    )
     if status.last_reload:
         yield _gauge(
             "huoyan_config_last_reload_successful",

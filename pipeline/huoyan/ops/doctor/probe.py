@@ -64,13 +64,15 @@ def probe(plan: CameraPlan) -> Probe:
 
 def _snapshot(plan: CameraPlan) -> Probe:
     began = time.monotonic()
-    data = snapshot.fetch(plan.address, plan.patience.open_s + plan.patience.read_s)
+    data, told = snapshot.fetch(plan.address, plan.patience.open_s + plan.patience.read_s)
+    skew_s = told - time.time() if told is not None and told > _SET_AFTER else None
     fetched = time.monotonic() - began
     context: Any = av.CodecContext.create("mjpeg", "r")
     frames = context.decode(av.Packet(data))
     if not frames:
         raise Fault("damaged", "the picture cannot be decoded")
-    return Probe("mjpeg", (frames[0].width, frames[0].height), fetched, time.monotonic() - began)
+    size = frames[0].width, frames[0].height
+    return Probe("mjpeg", size, fetched, time.monotonic() - began, skew_s=skew_s)
 
 
 def _stream(plan: CameraPlan) -> Probe:

@@ -107,7 +107,7 @@ class Watcher:
         self.inbox: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self.result = WatchResult()
         self.books, self.slots = Books(), Slots()
-        self.last_reload = ""
+        self.reloads, self.last_reload = 0, ""
         settings = loaded.config.watch
         self.store = stack.enter_context(open_store(loaded.state))
         dispatch.ensure_tables(self.store.connection)
@@ -303,6 +303,7 @@ class Watcher:
     def _reload(self) -> None:
         """Take a new configuration, whole, or none of it."""
         systemd.reloading()
+        self.reloads += 1
         try:
             fresh = self.county.read_again()
         except HuoyanError as error:

@@ -79,6 +79,7 @@ class Reporter:
                 )
                 if words
             ),
+            reloads=watch.reloads,
             last_reload=watch.last_reload,
         )
 
