@@ -167,7 +167,7 @@ def _alternative(alternative: Alternative, items: list[Item], state: _Frame) -> 
 
 def _guards_open(alternative: Alternative, state: _Frame) -> bool:
     guards = alternative.rule.guards
-    if not guards.night and state.observations.night:
+    if state.observations.night and not (guards.night and alternative.evidence.night):
         state.trace.note(alternative.key, "guard", False, "the picture is taken at night")
         return False
     if not guards.open_at(state.local.time()):

@@ -98,6 +98,8 @@ class Evidence(Strict):
     unless: list[Term] = []
     """A thing seen in the same place of the picture that explains the evidence away."""
     ground: Literal["any", "footprint", "outside_footprints"] = "any"
+    night: bool = True
+    """False: not in pictures taken at night, whatever the scene's `guards` say."""
     still: bool = False
     """It must stay where it is in the picture (fixed cameras)."""
     persistence: Persistence = Persistence()

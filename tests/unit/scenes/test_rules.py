@@ -54,7 +54,7 @@ def test_the_scenes_that_come_with_huoyan() -> None:
         "scaffolding",
         "new_structure",
     ]
-    assert len(rules.scenes) == 16
+    assert len(rules.scenes) == 17
     assert rules.names["earthwork"] == ("开挖平整", "Earthwork")
     assert rules.stage_names["digging"] == ("正在开挖", "digging")
     assert all(len(rules.code(scene)) == 4 for scene in rules.scenes)

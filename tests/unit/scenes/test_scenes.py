@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from huoyan.records import Observations, Priority
+from huoyan.records import Observations, Place, Priority
 from huoyan.sample import CONDITIONS
 from huoyan.scenes import Rules
 
@@ -22,6 +22,18 @@ FIELD = [(60, 10), (90, 10), (90, 40), (60, 40)]
 def twice(*things: Thing, minutes: float = 5.0) -> list[Observations]:
     """Two camera frames of the same."""
     return [frame(*things, kind="camera", minutes=m) for m in (0.0, minutes)]
+
+
+def changed(seen_as: str, place: Place, looks: int) -> list[Observations]:
+    """A lasting change that the models look at every 20 minutes."""
+    return [
+        frame(
+            ("lasting_change", 0.6, place, {"attributes": {"days": 3, "seen_as": seen_as}}),
+            kind="camera",
+            minutes=20.0 * number,
+        )
+        for number in range(looks)
+    ]
 
 
 def standing(
@@ -46,6 +58,13 @@ POSITIVE: list[tuple[str, list[Observations]]] = [
     ("material_stacking", [frame(("material_stack", 0.75, IN_PLOT))]),
     ("material_stacking", twice(("material_stack", 0.5, IN_PLOT), minutes=1440)),
     ("material_stacking", [frame(change("bright_heap", 60, ground(75, 25, 5, FIELD)), kind="satellite")]),
+    ("material_stacking", changed("material_stack", IN_PLOT, 2)),
+    ("perimeter_enclosure", changed("hoarding", IN_PLOT, 2)),
+    ("roof_addition", changed("building_under_construction", ON_HOUSE, 2)),
+    ("scaffolding", changed("scaffolding", IN_PLOT, 2)),
+    ("earthwork", changed("earth_heap", IN_PLOT, 2)),
+    ("new_structure", changed("colour_steel_shed", IN_PLOT, 2)),
+    ("slow_change", changed("", IN_PLOT, 6)),
     ("material_transport", [frame(("dump_truck", 0.75, IN_PLOT))]),
     ("material_transport", twice(("mixer_truck", 0.4, IN_PLOT), minutes=1)),
     ("earthwork", [frame(("excavator", 0.75, IN_PLOT))]),
@@ -107,6 +126,13 @@ NEARLY: list[tuple[str, str, list[Observations]]] = [
         [frame(change("bare_soil", 60, ground(75, 25, 5, FIELD)), kind="satellite")],
     ),
     ("earthwork", "a zone for dust only", [frame(("excavator", 0.9, ground(1250, 50)))]),
+    ("earthwork", "the dark", [frame(("earth_heap", 0.9, IN_PLOT), night=True)]),
+    ("new_structure", "changed for good into a lorry", changed("dump_truck", IN_PLOT, 6)),
+    ("new_structure", "recognised once", changed("colour_steel_shed", IN_PLOT, 1)),
+    ("new_structure", "changed for good into nobody knows what", changed("", IN_PLOT, 6)),
+    ("slow_change", "changed for good into something known", changed("colour_steel_shed", IN_PLOT, 6)),
+    ("slow_change", "seen three times", changed("", IN_PLOT, 3)),
+    ("slow_change", "outside", changed("", OUTSIDE, 6)),
     ("scaffolding", "outside", [frame(("scaffolding", 0.9, OUTSIDE))]),
     (
         "new_structure",
