@@ -52,8 +52,10 @@ class Sharpness:
         self.slope = float("nan")
         self.covered = False
         fields = _FIELDS * _FIELDS
-        self._usual = np.array(state.get("usual", [[0.0] * fields] * _BINS), np.float32)
-        self._looks = np.array(state.get("looks", [[0] * fields] * _BINS), np.int64)
+        self._usual = np.array(state.get("usual", [[0.0] * fields] * _BINS), np.float32).reshape(
+            _BINS, fields
+        )
+        self._looks = np.array(state.get("looks", [[0] * fields] * _BINS), np.int64).reshape(_BINS, fields)
 
     def state(self) -> dict[str, Any]:
         """JSON values from which it can go on after a restart."""

@@ -6,8 +6,10 @@ can be written down and taken up again after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +21,8 @@ from huoyan.perception.stillness import Stillness
 from huoyan.perception.thumbs import Luma
 from huoyan.sample import PresetView
 
+log = logging.getLogger(__name__)
+_Part = TypeVar("_Part", Stillness, Sharpness, Pose)
 POSE_S, SHARPNESS_S = 10.0, 30.0
 """Pose and sharpness are looked at so often."""
 OTHER_S = 300.0
@@ -75,9 +79,9 @@ class ViewHealth:
     def __init__(self, presets: Sequence[PresetView] = (), state: Mapping[str, Any] | None = None) -> None:
         state = state or {}
         self._presets = tuple(presets)
-        self._stillness = Stillness(state.get("stillness"))
-        self._sharpness = Sharpness(state.get("sharpness"))
-        self._pose = Pose(state.get("pose"))
+        self._stillness = _restored(Stillness, state.get("stillness"))
+        self._sharpness = _restored(Sharpness, state.get("sharpness"))
+        self._pose = _restored(Pose, state.get("pose"))
         holding = frozenset(state.get("holding", ()))
         self._steady = {name: Steady(*times, name in holding) for name, times in _STEADY_S.items()}
         self._preset = str(state.get("preset", ""))
@@ -165,6 +169,15 @@ class ViewHealth:
             self._preset = name
             return False
         return True
+
+
+def _restored(make: Callable[[Any], _Part], state: Any) -> _Part:
+    """A check with what it had learned; one that learns anew where that is of another version, or damaged."""
+    try:
+        return make(state)
+    except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
+        log.warning("what was learned of a view cannot be used, it is learned anew: %s", error)
+        return make(None)
 
 
 class _Emptiness:
