@@ -14,7 +14,7 @@ from huoyan import redaction
 from huoyan.config import LoadedConfig
 from huoyan.config_types import seconds
 from huoyan.errors import HuoyanError
-from huoyan.ops.doctor import cameras, machine, state
+from huoyan.ops.doctor import brokers, cameras, machine, state
 from huoyan.ops.doctor.finding import Finding, fail, ok, warn
 from huoyan.records import Frame, FrameRef, Skip
 from huoyan.runs.check import check, verified_models
@@ -51,6 +51,7 @@ def examine(path: Path, state_folder: Path | None = None, *, with_cameras: bool 
     yield machine.memory(len(live))
     yield machine.port(loaded.config.watch.listen)
     yield from _models(loaded)
+    yield from brokers.brokers(loaded.config.dispatch)
     if with_cameras:
         yield from cameras.cameras(loaded)
     yield from machine.clock(loaded.config.county.timezone, clocks)
