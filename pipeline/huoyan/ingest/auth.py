@@ -48,21 +48,18 @@ _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 
 
 def place(address: str) -> Place:
-    """Take an address apart. A password may hold any sign, `@` and `/` too, as long as the host follows the last `@`.
+    """Take an address apart. The account ends at the last `@` before the first `/`; signs in it may be escaped.
 
     Raises:
         Fault: it is none.
     """
     scheme, _, rest = address.partition("://")
+    authority = re.match(r"[^/?#]*", rest)
+    before, at, host = (authority[0] if authority else "").rpartition("@")
+    after = host + rest[len(before) + len(at) + len(host) :]
     account: Account | None = None
-    # The account ends at the last @ before a host: passwords with @ or / in them are common and rarely escaped.
-    found = re.match(r"(?P<account>.*@)?(?P<rest>[^@]*)$", rest, re.DOTALL)
-    before, after = (found["account"] or "", found["rest"]) if found else ("", rest)
-    if before and "/" in before.partition(":")[0]:
-        # An @ in the path, as in http://host/a@b.jpg.
-        before, after = "", rest
-    if before:
-        user, _, password = before[:-1].partition(":")
+    if at:
+        user, _, password = before.partition(":")
         account = Account(unquote(user), unquote(password))
     try:
         parts = urlsplit(f"{scheme}://{after}")

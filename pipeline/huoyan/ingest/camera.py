@@ -75,8 +75,8 @@ class Camera:
         self._burst: Burst | None = None
         self._line: Line | None = None
         self._hung: list[Line] = []
-        self._library = self._live = False
-        self._began = self._again_at = self._since = self._opened_at = clock
+        self._library = self._live = self._announced = False
+        self._again_at = self._since = self._opened_at = clock
         self._good_at = self._lost_at = float("-inf")
         self._key_at = self._key_every = self._lead_s = 0.0
         self._skew_s: float | None = None
@@ -173,7 +173,8 @@ class Camera:
             raise Fault("hung", "earlier connections hang and do not end")
         if not self._logins.enter(self._host, clock):
             return
-        if self.connections == 0 and self._lost_at < self._began:
+        if not self._announced:
+            self._announced = True
             self._say("opening")
         self.state, self._since, self._key_at = "opening", clock, 0.0
         self._line = self._begin(self.plan, library=self._library)

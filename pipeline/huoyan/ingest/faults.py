@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -17,11 +16,10 @@ from av.error import (
     HTTPUnauthorizedError,
     InvalidDataError,
 )
-from av.error import (
-    TimeoutError as AvTimeoutError,
-)
+from av.error import TimeoutError as AvTimeoutError
 
-_ACCOUNT = re.compile(r"//[^/\s]*@")
+from huoyan.sources.live import without_password
+
 _FATAL: Final = frozenset({"unauthorised", "not_found", "unsupported", "address"})
 """What waiting does not cure: somebody must change a password or an address. It is tried again all the same."""
 
@@ -36,17 +34,12 @@ class Fault(Exception):
     """
 
     def __init__(self, code: str, why: str) -> None:
-        super().__init__(why)
-        self.code, self.why = code, redacted(why)
+        self.code, self.why = code, without_password(why)
+        super().__init__(self.why)
 
     @property
     def fatal(self) -> bool:
         return self.code in _FATAL
-
-
-def redacted(text: str) -> str:
-    """Text without the accounts of the addresses in it."""
-    return _ACCOUNT.sub("//***@", text)
 
 
 _STATUS: Final[Mapping[int, tuple[str, str]]] = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_SLACK = 0.25
-"""Share of the interval by which a picture may come early and still be the one that was due."""
+_SLACK, _SLACK_S = 0.25, 1.0
+"""Share of the interval, and most seconds, by which a picture may come early and still be the one that was due."""
 
 
 class Rhythm:
@@ -21,7 +21,7 @@ class Rhythm:
 
     def wants(self, clock: float, every_s: float) -> bool:
         """Whether a picture of this moment is the one that is due."""
-        return clock >= self.at - _SLACK * every_s
+        return clock >= self.at - min(_SLACK * every_s, _SLACK_S)
 
     def taken(self, clock: float, every_s: float) -> None:
         """It has been taken."""

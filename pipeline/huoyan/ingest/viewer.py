@@ -49,9 +49,7 @@ class Viewer:
         """What it has learned, as JSON."""
         return json.dumps(self._health.state(), separators=(",", ":"))
 
-    def look(
-        self, planes: Planes, clock: float, burst_s: float | None, measures: dict[str, float]
-    ) -> Sample:
+    def look(self, planes: Planes, clock: float, burst_s: float | None, measures: dict[str, float]) -> Sample:
         """Look at a picture.
 
         Args:

@@ -20,7 +20,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +28,7 @@ import av
 from av.error import FFmpegError
 
 from huoyan.records import Frame, FrameRef, Image, Skip, frame_id
+from huoyan.sample import Patience
 from huoyan.sources import decoding
 
 SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "srt://", "udp://", "tcp://")
@@ -36,17 +36,7 @@ _FIRST_INDEX = 3_000_000
 # How far a stream's own clock may drift from ours within a connection before ours is taken.
 _DRIFT_S = 2.0
 _USER = re.compile(r"//[^/\s]*@")
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds: what is waited for, how long, and the pauses between attempts."""
-
-    open_s: float = 10.0
-    first_s: float = 20.0
-    read_s: float = 10.0
-    pause_s: float = 1.0
-    longest_pause_s: float = 60.0
+_TOLD = re.compile(r"(?i)((?:password|passwd|pwd|pass|token|secret)=)[^&\s]*?(?=&|\s|_[a-z]+=|$)")
 
 
 def is_live(source: str) -> bool:
@@ -55,8 +45,8 @@ def is_live(source: str) -> bool:
 
 
 def without_password(address: str) -> str:
-    """An address as it may be shown."""
-    return _USER.sub("//***@", address)
+    """A text with addresses as it may be shown: no account before a host, no password in a path or a query."""
+    return _TOLD.sub(r"\1***", _USER.sub("//***@", address))
 
 
 class LiveFrames:
