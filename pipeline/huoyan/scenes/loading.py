@@ -103,6 +103,18 @@ def load(path: Path | None = None, only: Sequence[str] = (), codes: Path | None 
     return build(kept, numbers.codes)
 
 
+def with_shipped(rules: Rules, scene: str) -> Rules:
+    """Rules that hold a scene: their own, or else the one that comes with Huoyan, with its code.
+
+    Raises:
+        ConfigError: the shipped files hold mistakes.
+    """
+    if scene in rules.scenes:
+        return rules
+    shipped = load(only=(scene,))
+    return build({**rules.scenes, **shipped.scenes}, {**shipped.codes, **rules.codes})
+
+
 def build(scenes: Mapping[str, SceneRule], codes: Mapping[str, str]) -> Rules:
     """Rules from checked scenes: their alternatives found by label."""
     alternatives = tuple(

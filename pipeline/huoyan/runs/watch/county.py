@@ -9,6 +9,7 @@ from datetime import datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from huoyan import scenes
 from huoyan.config import Camera, LoadedConfig
 from huoyan.config_types import seconds
 from huoyan.config_watch import Stream, Watch
@@ -17,7 +18,7 @@ from huoyan.ingest.addresses import plans
 from huoyan.records import FrameRef, frame_id
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs.prepare import Prepared, locate_config, prepare
-from huoyan.runs.watch.judge import Remember
+from huoyan.runs.watch.judge import HEALTH, Remember
 from huoyan.runs.watch.poses import source_of
 from huoyan.runs.watch.room import FRAMES
 from huoyan.runs.watch.slots import WEIGHTS
@@ -152,6 +153,8 @@ def county(prepared: Prepared) -> County:
             subject=_name(loaded),
             hint="add `stream: {url: rtsp://...}` to the cameras that are to be watched",
         )
+    # Whatever scenes a county has written for itself or restricts itself to, a camera that fails is told.
+    prepared = replace(prepared, rules=scenes.with_shipped(prepared.rules, HEALTH))
     return County(
         prepared,
         live,
