@@ -2,7 +2,7 @@
 
     python scripts/bench_county.py                        # films are made once in --work, then served
     python scripts/bench_county.py --cameras 20 --share 0.1
-    python scripts/bench_county.py --storm --kills --soak 15
+    python scripts/bench_county.py --storm --reconnections --kills --soak 120
 
 Real RTSP over loopback (`serve_rtsp.py`, Debian's GStreamer), 640x360 H.264 with a key frame every two seconds; the
 films show real views and real machines, and the daemon's gate lets the wanted share of their pictures pass
@@ -17,48 +17,113 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from county import films, steady
+from county import films, kills, soak, steady, storm
 from county.box import Daemon, write_county
+from county.brokers import Nats
 from county.farm import Farm
 
 ROOT = Path(__file__).resolve().parents[1]
+LOGINS_PER_S = 5.0
+"""To one host, as the daemon does by default."""
+_QUICK = {
+    "logins": {"at_once": 64, "per_host": 64, "rate": 100.0},
+    "patience": {"pause": "200ms", "longest_pause": "1s"},
+}
+"""For many reconnections in little time."""
 
 
 def main() -> None:
     """Run what was asked for."""
     options = _options()
     cv2.setNumThreads(1)
+    options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {}
-    for share in options.share:
-        name = f"{share:.0%} pass"
-        results[name] = _steady(options, share)
-        _show(name, results[name])
+    for title, run in _asked(options):
+        results[title] = run()
+        _show(title, results[title])
     if options.json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
 
 
-def _steady(options: argparse.Namespace, share: float) -> dict[str, Any]:
+def _asked(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    special = options.storm or options.reconnections or options.kills or options.soak
+    for share in options.share if options.share is not None else () if special else (0.1, 0.3):
+        yield f"{share:.0%} pass", partial(_steady, options, share)
+    if options.storm:
+        yield f"storm of {options.storm:g} minutes", partial(_storm, options)
+    if options.reconnections:
+        yield f"{options.reconnections} reconnections", partial(_reconnections, options)
+    if options.kills:
+        yield f"{options.kills} kills", partial(_kills, options)
+    if options.soak:
+        yield f"soak of {options.soak:g} minutes", partial(_soak, options)
+
+
+@contextmanager
+def _watched(
+    options: argparse.Namespace, name: str, share: float, cameras: int, **watch: Any
+) -> Iterator[tuple[Daemon, Farm, dict[str, Any]]]:
+    """A daemon that watches a farm, all cameras live; and what is known of the films."""
     made = films.write(options.work / "films", options.data.resolve(), share, options.films)
-    folder = options.work / f"county-{round(100 * share):02}"
+    folder = options.work / name
     shutil.rmtree(folder, ignore_errors=True)
-    with Farm(options.work, [film.path for film in made], options.cameras, options.servers) as farm:
-        with Daemon(write_county(folder, farm.addresses)) as daemon:
-            live_s = steady.wait_for_cameras(daemon, options.cameras)
-            time.sleep(options.warm_up)
-            window = steady.measure(daemon, farm.pids, options.seconds)
-        return {
+    with (
+        Farm(options.work, [film.path for film in made], cameras, options.servers) as farm,
+        Daemon(write_county(folder, farm.addresses, watch)) as daemon,
+    ):
+        about = {
             "films pass their gate": round(sum(film.passed for film in made) / len(made), 4),
             "kbit/s of a stream": round(sum(film.kilobits for film in made) / len(made)),
-            "all cameras live after, s": round(live_s, 1),
-            **steady.row(window),
+            "all cameras live after, s": round(steady.wait_for_cameras(daemon, cameras), 1),
         }
+        yield daemon, farm, about
+
+
+def _steady(options: argparse.Namespace, share: float) -> dict[str, Any]:
+    with _watched(options, f"county-{round(100 * share):02}", share, options.cameras) as (
+        daemon,
+        farm,
+        about,
+    ):
+        time.sleep(options.warm_up)
+        return {**about, **steady.row(steady.measure(daemon, farm.pids, options.seconds))}
+
+
+def _storm(options: argparse.Namespace) -> dict[str, Any]:
+    logins = {"rate": LOGINS_PER_S}
+    with _watched(options, "storm", 0.1, options.cameras, logins=logins) as (daemon, farm, _):
+        return storm.storm(daemon, farm, 60 * options.storm, LOGINS_PER_S)
+
+
+def _reconnections(options: argparse.Namespace) -> dict[str, Any]:
+    with _watched(options, "reconnections", 0.1, options.few, **_QUICK) as (daemon, farm, _):
+        time.sleep(options.warm_up / 2)
+        return storm.reconnects(daemon, farm, options.reconnections)
+
+
+def _kills(options: argparse.Namespace) -> dict[str, Any]:
+    folder = options.work / "kills"
+    shutil.rmtree(folder, ignore_errors=True)
+    reel = kills.reel(folder, options.data.resolve(), options.reel[0], options.reel[1])
+    with kills.running(Nats(folder / "nats-calm")) as broker:
+        calm = kills.run(folder / "calm", reel, broker)
+    with kills.running(Nats(folder / "nats-killed")) as broker:
+        return kills.compare(calm, kills.run(folder / "killed", reel, broker, options.kills))
+
+
+def _soak(options: argparse.Namespace) -> dict[str, Any]:
+    with _watched(options, "soak", 0.1, options.cameras) as (daemon, _, _):
+        time.sleep(options.warm_up)
+        return soak.soak(daemon, options.soak)
 
 
 def _show(title: str, row: Mapping[str, Any]) -> None:
@@ -81,9 +146,19 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cameras", type=int, default=214)
     parser.add_argument("--films", type=int, default=24, help="different ones; cameras share them")
     parser.add_argument("--servers", type=int, default=2, help="processes that serve RTSP")
-    parser.add_argument("--share", type=float, nargs="*", default=[0.1, 0.3], help="that the gate lets pass")
+    parser.add_argument("--share", type=float, nargs="*", help="that the gate lets pass; default 0.1 and 0.3")
     parser.add_argument("--seconds", type=float, default=180.0, help="of each measurement")
     parser.add_argument("--warm-up", type=float, default=90.0, help="seconds before it")
+    parser.add_argument("--storm", type=float, nargs="?", const=15.0, help="minutes of faults of cameras")
+    parser.add_argument("--reconnections", type=int, nargs="?", const=200, help="of each of --few cameras")
+    parser.add_argument("--few", type=int, default=8, help="cameras for --reconnections")
+    parser.add_argument("--kills", type=int, nargs="?", const=50, help="of the daemon and its processes")
+    parser.add_argument(
+        "--reel", type=int, nargs=2, default=[40, 32], help="cameras, pictures of each for --kills"
+    )
+    parser.add_argument(
+        "--soak", type=float, nargs="?", const=15.0, help="minutes in which memory must not grow"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import yaml
 
-COMMAND = (sys.executable, "-m", "huoyan.cli.main", "watch")
+HUOYAN = (sys.executable, "-m", "huoyan.cli.main")
+COMMAND = (*HUOYAN, "watch")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _COLUMNS = 16
@@ -27,10 +28,12 @@ _STEP = 0.006
 _HALF = 0.002
 
 
-def write_county(folder: Path, addresses: Mapping[str, str], **changes: Any) -> Path:
+def write_county(
+    folder: Path, addresses: Mapping[str, str], watch: Mapping[str, Any] | None = None, **changes: Any
+) -> Path:
     """A county of live cameras, each with its place, its pose and a control zone before it; its configuration.
 
-    Only the site detector looks. `changes` replace keys of the configuration.
+    Only the site detector looks. `watch` adds to the keys of the daemon, `changes` replace keys of the configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cameras, zones = [], []
@@ -56,7 +59,7 @@ def write_county(folder: Path, addresses: Mapping[str, str], **changes: Any) -> 
         "cameras": cameras,
         "registry": {"zones": "zones.geojson"},
         "models": {"street": None, "road": None, "change": None, "dust": None, "plates": None},
-        "watch": {"listen": f"127.0.0.1:{free_port()}"},
+        "watch": {"listen": f"127.0.0.1:{free_port()}", **(watch or {})},
         **changes,
     }
     path = folder / "county.yaml"

@@ -27,6 +27,8 @@ import yaml
 
 from county import films, replayed
 from county.box import Daemon, write_county
+from huoyan import config as configuration
+from huoyan.dispatch import reach
 
 STEP = timedelta(minutes=30)
 TARGETS = ("main", "main", "inference-0", "ingest-0")
@@ -140,6 +142,7 @@ def run(
     played = replayed.read(shown)
     config = county(folder, played, broker, changes or {})
     command = (sys.executable, "-m", "county.replayed")
+    _prepare(config)
     os.environ["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).resolve().parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
@@ -169,6 +172,13 @@ def run(
         daemon.stop()
     documents = [json.loads(text) for text in broker.received()]
     return Ended(documents, *_left(state), seconds, dict(done))
+
+
+def _prepare(config: Path) -> None:
+    """The stream, as `huoyan queue init` makes it."""
+    checks = reach.init(configuration.load(config).config.dispatch)
+    if not reach.is_well(checks):
+        raise RuntimeError(f"the broker is not ready: {checks}")
 
 
 def kill(daemon: Daemon, target: str) -> str:
@@ -214,7 +224,9 @@ def judged(state: Path) -> int:
 
 
 def unsent(state: Path) -> int:
-    return int(next(iter(_ask(state, "SELECT count(*) FROM outbox WHERE sent_ms IS NULL")), (1,))[0])
+    """How many alerts wait for the broker."""
+    words = "SELECT count(*) FROM outbox WHERE seq > coalesce((SELECT seq FROM deliveries WHERE backend = 'nats'), 0)"
+    return int(next(iter(_ask(state, words)), (1,))[0])
 
 
 def compare(calm: Ended, killed: Ended) -> dict[str, Any]:
