@@ -19,14 +19,3 @@ __all__ = [
     "load",
     "with_shipped",
 ]
-    "Alternative",
-    "JudgeContext",
-    "Judgement",
-    "Memory",
-    "Rules",
-    "Step",
-    "build",
-    "judge",
-    "load",
-    "with_shipped",
-]
