@@ -28,8 +28,9 @@ from huoyan.perception.thumbs import Floats, Luma, thumb
 from huoyan.records import Ring
 
 COLUMNS = 80
-_SEEN_S, _USUAL_S = 75.0, 1500.0
-"""Seconds in which the backgrounds follow by 63 %."""
+_SEEN_S, _USUAL_S, _STAYS_S = 75.0, 1500.0, 7200.0
+"""Seconds in which the backgrounds follow by 63 %: what is seen, what is usual, and what is usual where something
+stands that is not."""
 _TAKEN_IN = 0.5
 """Share by which `seen` takes in what stands still while the gate is open, with each picture."""
 _LEAST = 7.0
@@ -162,7 +163,9 @@ class Gate:
             still = np.abs(now - self._last) < _LEAST
             weight[still & (changed > 0)] = max(follow, _TAKEN_IN)
         self._seen = self._seen + weight * (now - self._seen)
-        self._usual = self._usual + (1.0 - exp(-elapsed / _USUAL_S)) * (now - self._usual)
+        apart = now - self._usual
+        slow, slower = (np.float32(1.0 - exp(-elapsed / lasts)) for lasts in (_USUAL_S, _STAYS_S))
+        self._usual = self._usual + np.where(np.abs(apart) < 2 * _LEAST, slow, slower) * apart
         self._last = now
         # Steps of unequal size make it the level that three of four differences stay below.
         above = np.abs(by_seen) > self._noise
