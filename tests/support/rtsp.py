@@ -61,7 +61,7 @@ class Server:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.wait(10)
+        self._process.communicate()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

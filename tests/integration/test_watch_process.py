@@ -1,0 +1,246 @@
+"""The daemon as a user runs it: real RTSP, real models in processes, kills, a new configuration, an orderly end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import yaml
+
+from ..support import rtsp, running
+from ..support.county import GREEN, RED, SIZE, Thing, picture, write_county
+
+pytestmark = pytest.mark.xdist_group("watch")
+RED_THING: Thing = (RED, (40, 120, 100, 200))
+GREEN_THING: Thing = (GREEN, (180, 120, 240, 200))
+
+
+def film(path: Path, scenes: list[tuple[float, list[Thing]]]) -> Path:
+    """H.264 with a key frame a second: each scene for its seconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height = SIZE
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"bf": "0", "crf": "18", "sc_threshold": "0", "preset": "ultrafast"}
+        stream.gop_size = 10
+        number = 0
+        for lasts, things in scenes:
+            for _ in range(round(lasts * 10)):
+                image = picture(things, number % 7, SIZE)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+                number += 1
+        container.mux(stream.encode(None))
+    return path
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Daemon:
+    """A running daemon on a small county with two cameras."""
+
+    def __init__(self, folder: Path, rtsp_port: int) -> None:
+        self.port = free_port()
+        self.state = folder / "state"
+        stream = {"every": "1s", "look_every": "20s"}
+        cameras = [
+            {
+                "id": name,
+                "sampling": "3s",
+                "stream": {"url": f"rtsp://127.0.0.1:{rtsp_port}/{name}", **stream},
+            }
+            for name in ("one", "two")
+        ]
+        watch = {
+            "listen": f"127.0.0.1:{self.port}",
+            "every": "1s",
+            "confirm": "20s",
+            "health_after": "3s",
+            "restart_after": "20s",
+            "patience": {"open": "5s", "first": "5s", "read": "3s", "pause": "200ms", "longest_pause": "1s"},
+        }
+        self.config = write_county(folder, frames=0, cameras=cameras, watch=watch)
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        with (self.state.parent / "daemon.log").open("a") as log:
+            self.process = running.start("watch", self.config, "--json", stdout=log, stderr=log)
+
+    def status(self) -> dict[str, Any]:
+        """The daemon's own words; empty before it can be asked."""
+        for _ in range(5):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/status", timeout=10) as answer:
+                    found: dict[str, Any] = json.load(answer)
+                    return found
+            except OSError:
+                time.sleep(0.1)
+        return {}
+
+    def cameras(self) -> dict[str, dict[str, Any]]:
+        return {camera["id"]: camera for camera in self.status().get("cameras", ())}
+
+    def told(self) -> running.Told:
+        return running.told(self.state)
+
+    def scenes(self) -> list[str]:
+        return sorted(document["data"]["properties"]["scene"]["id"] for _, document in self.told().queue)
+
+    def until(self, condition: Callable[[], object], what: str, wait_s: float = 90.0) -> None:
+        end = time.monotonic() + wait_s
+        while not condition():
+            log = (self.state.parent / "daemon.log").read_text()[-3000:]
+            assert self.process is not None
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {log}"
+            assert time.monotonic() < end, f"{what} never came: {self.status()}\n{log}"
+            time.sleep(0.1)
+
+    def ready(self) -> bool:
+        return bool(self.status().get("ready"))
+
+    def seen(self, *names: str) -> bool:
+        """Whether cameras are live and were looked at."""
+        cameras = self.cameras()
+        return all(cameras[name]["state"] == "live" and cameras[name]["looked"] for name in names or cameras)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> list[Path]:
+    # `one` is a street through which something red comes now and then; on `two` something green stands.
+    return [
+        film(tmp_path / "films/one.mp4", [(4, []), (4, [RED_THING])]),
+        film(tmp_path / "films/two.mp4", [(2, [GREEN_THING])]),
+    ]
+
+
+@pytest.fixture
+def server(films: list[Path]) -> Iterator[rtsp.Server]:
+    with rtsp.Server(films) as started:
+        yield started
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, server: rtsp.Server) -> Iterator[Daemon]:
+    made = Daemon(tmp_path, server.port)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.process.kill()
+        made.process.wait(10)
+
+
+def test_it_sees_tells_and_ends_in_order(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until(
+        lambda: daemon.ready() and daemon.scenes() == ["green_stay", "red_thing"],
+        "both alerts",
+    )
+    status = daemon.status()
+    assert {camera["state"] for camera in status["cameras"]} == {"live"}
+    assert {process["name"] for process in status["processes"]} == {"main", "ingest-0", "inference-0"}
+    assert status["outbox"]["sqlite"]["waiting"] == 0
+    pids = [process["pid"] for process in status["processes"]]
+    assert daemon.stop() == 0
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    told = daemon.told()
+    assert not told.frames, "live frames are not noted as done"
+    for _, document in told.queue:
+        evidence = document["data"]["properties"]["evidence"]
+        assert evidence, "an alert has its pictures"
+        assert all((daemon.state / picture["href"]).is_file() for picture in evidence)
+
+
+def test_what_was_told_is_not_told_again_after_kills(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until(lambda: daemon.ready() and daemon.scenes() == ["green_stay", "red_thing"], "both alerts")
+    before = daemon.told().ids
+    for victim in ("inference-0", "ingest-0"):
+        pid = next(p["pid"] for p in daemon.status()["processes"] if p["name"] == victim)
+        os.kill(pid, signal.SIGKILL)
+        looked = daemon.cameras()["two"]["looked"]
+
+        def back(victim: str = victim, pid: int = pid, looked: int = looked) -> bool:
+            found = {p["name"]: p for p in daemon.status().get("processes", ())}
+            again = victim in found and found[victim]["alive"] and found[victim]["pid"] != pid
+            return again and daemon.seen() and daemon.cameras()["two"]["looked"] > looked
+
+        daemon.until(back, f"{victim}, started again")
+    assert daemon.process is not None
+    children = [p["pid"] for p in daemon.status()["processes"]]
+    daemon.process.kill()
+    daemon.process.wait(10)
+    end = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}/cmdline").exists() and _lives(pid) for pid in children):
+        assert time.monotonic() < end, "its children live on"
+        time.sleep(0.1)
+    daemon.start()
+    daemon.until(lambda: daemon.ready() and daemon.seen(), "a look after the kill")
+    time.sleep(8)
+    assert daemon.told().ids == before
+    assert daemon.stop() == 0
+
+
+def test_a_camera_that_is_lost_is_told_and_resolved_when_it_is_back(
+    daemon: Daemon, server: rtsp.Server
+) -> None:
+    daemon.start()
+    daemon.until(lambda: daemon.ready() and daemon.seen(), "both cameras")
+    server.order("kill two")
+    daemon.until(lambda: daemon.cameras()["two"]["state"] in ("lost", "fatal"), "the loss")
+
+    def health() -> list[tuple[str, str]]:
+        found = [document["data"]["properties"] for _, document in daemon.told().queue]
+        return [(p["scene"]["id"], p["status"]) for p in found if p["scene"]["id"] == "camera_health"]
+
+    daemon.until(lambda: health() == [("camera_health", "open")], "the alert of it")
+    assert daemon.cameras()["one"]["state"] == "live"
+    server.order("restore two")
+    daemon.until(lambda: daemon.cameras()["two"]["state"] == "live", "the camera")
+    daemon.until(lambda: ("camera_health", "resolved") in health(), "its end")
+    assert len(health()) == 2
+
+
+def test_a_new_configuration_comes_into_force_whole_or_not_at_all(daemon: Daemon) -> None:
+    daemon.start()
+    daemon.until(lambda: daemon.ready() and daemon.seen(), "both cameras")
+    assert daemon.process is not None
+    good = yaml.safe_load(daemon.config.read_text(encoding="utf-8"))
+    daemon.config.write_text("cameras: [{id: 7, nonsense: 1}]\n", encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until(lambda: daemon.status()["last_reload"].startswith("refused"), "the refusal")
+    assert "county.yaml:1" in daemon.status()["last_reload"]
+    assert daemon.seen()
+    connections = daemon.cameras()["one"]["connections"]
+    good["cameras"] = good["cameras"][:1]
+    daemon.config.write_text(yaml.safe_dump(good, allow_unicode=True), encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.until(lambda: daemon.status()["last_reload"].startswith("applied"), "the new one")
+    daemon.until(lambda: list(daemon.cameras()) == ["one"], "one camera")
+    taken = daemon.cameras()["one"]["taken"]
+    daemon.until(lambda: daemon.cameras()["one"]["taken"] > taken + 2, "more of the camera that stayed")
+    assert daemon.cameras()["one"]["connections"] == connections, "who stays is not disturbed"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
