@@ -27,6 +27,7 @@ _KEEPALIVE_S = 15
 _FAILED = 0x80
 # Reason codes of a PUBACK that blame the message: topic name invalid, packet too large, payload format invalid.
 _REFUSALS = frozenset({0x90, 0x95, 0x99})
+_CUTS = 3
 _UNSAFE = re.compile(r"[+#/\x00-\x20]")
 _HEADROOM = 1024
 """Bytes of a packet beside payload and topic: properties."""
@@ -53,6 +54,7 @@ class MqttBroker:
         self._password = secret.optional(settings.password_env, "mqtt.password_env")
         self._trust = secret.trust(settings.ca, "mqtt.ca") if settings.tls else None
         self._line: _Line | None = None
+        self._cut = ""
 
     def connect(self) -> None:
         if self._line is None or self._line.lost:
@@ -61,24 +63,45 @@ class MqttBroker:
             self._line.open(self._settings.host, self._settings.port, self._timeout, self._where)
 
     def deliver(self, parcel: Parcel, now: datetime) -> None:
-        self.connect()
-        assert self._line is not None
-        payload = parcel.document.encode()
-        topic = "/".join((self._settings.topic, _UNSAFE.sub("_", parcel.scene) or "_", str(parcel.priority)))
-        if len(payload) + len(topic) + _HEADROOM > self._line.largest:
-            raise Refused(
-                f"{len(payload)} bytes; the broker takes packets of {self._line.largest} bytes at most",
-                subject=self._where,
-            )
-        code = self._line.publish(topic, payload, _properties(parcel), self._timeout)
-        if code is None:
-            why = self._line.lost or "the broker does not acknowledge in time"
-            self.close()
-            raise Away(why, subject=self._where)
+        for _ in range(_CUTS):
+            self.connect()
+            code = self._published(parcel)
+            if code is not None:
+                break
+            # Brokers refuse some messages by breaking the connection, and say so in codes that are none of a message's.
+            # One that takes us back at once and breaks again is not away.
+        else:
+            raise Refused(f"the connection breaks whenever it is sent: {self._cut}", subject=self._where)
         if code.value in _REFUSALS:
             raise Refused(f"the broker refuses: {code}", subject=self._where)
         if code.value >= _FAILED:
             raise Away(f"the broker refuses: {code}", subject=self._where)
+
+    def _published(self, parcel: Parcel) -> Any:
+        """The broker's reason code; None: the connection broke.
+
+        Raises:
+            Away: no acknowledgement in time.
+            Refused: it is too long.
+        """
+        line = self._line
+        if line is None:
+            raise Away("the connection was closed", subject=self._where)
+        payload = parcel.document.encode()
+        topic = "/".join((self._settings.topic, _UNSAFE.sub("_", parcel.scene) or "_", str(parcel.priority)))
+        if len(payload) + len(topic) + _HEADROOM > line.largest:
+            raise Refused(
+                f"{len(payload)} bytes; the broker takes packets of {line.largest} bytes at most",
+                subject=self._where,
+            )
+        code = line.publish(topic, payload, _properties(parcel), self._timeout)
+        if code is not None:
+            return code
+        if not line.lost:
+            self.close()
+            raise Away("the broker does not acknowledge in time", subject=self._where)
+        self._cut = line.lost
+        return None
 
     def close(self) -> None:
         line, self._line = self._line, None

@@ -115,7 +115,7 @@ class _Lane(threading.Thread):
         self._backlog, self._counted_at = ledger.Backlog(), 0.0
         self._purged_at = -_PURGE_EVERY_S
         self._connected, self._why, self._away_since = False, "not connected yet", 0.0
-        self._queued = 0
+        self._queued = self._taken = 0
 
     def wake(self) -> None:
         self._awake.set()
@@ -155,13 +155,13 @@ class _Lane(threading.Thread):
                     else:
                         more, pause = False, _POLL_S
                 except Away as error:
-                    pause = error.again_s if error.again_s is not None else self._backoff.pause()
+                    pause = max(error.again_s or 0.0, self._pause())
                     more = self._failed(str(error))
                 except HuoyanError as error:
-                    more, pause = self._failed(str(error)), self._backoff.pause()
+                    more, pause = self._failed(str(error)), self._pause()
                 except Exception as error:
                     log.exception("%s: delivering failed", self.place)
-                    more, pause = self._failed(str(error) or type(error).__name__), self._backoff.pause()
+                    more, pause = self._failed(str(error) or type(error).__name__), self._pause()
                 if connection is not None:
                     self._count(connection, now=not more)
                 if more:
@@ -214,6 +214,14 @@ class _Lane(threading.Thread):
         if not self._connected and self._away_since:
             log.info("%s is back after %.0f s", self.place, time.monotonic() - self._away_since)
         self._connected, self._why, self._away_since = True, "", 0.0
+
+    def _pause(self) -> float:
+        """Seconds until the next attempt; who took something since the last one is not away for long."""
+        taken = 0 if self._courier is None else self._courier.delivered
+        if taken > self._taken:
+            self._backoff.reset()
+        self._taken = taken
+        return self._backoff.pause()
 
     def _failed(self, why: str) -> bool:
         if why != self._why:
