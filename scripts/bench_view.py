@@ -30,7 +30,7 @@ from view_films import EVERY_S, Floats, Luma
 
 SETTLED = 90
 """Pictures after which the gate is counted: three minutes."""
-QUIET_PICTURES = 450
+QUIET_PICTURES = 240
 SIZES = (40, 80, 140)
 KINDS = tuple(films.MACHINES)
 HEALTHY = 900
@@ -38,7 +38,7 @@ HEALTHY = 900
 FAULT_PICTURES = 300
 LASTING = frozenset({"dawn", "_dusk", "_fog", "lamps"})
 """Disturbances that go on; of the others a minute is shown again and again."""
-FADE = 300
+FADE = 100
 
 
 def main() -> None:

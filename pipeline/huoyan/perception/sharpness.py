@@ -30,7 +30,7 @@ _SHARE = 0.6
 """Share of the fields that must be blurred."""
 _NEVER_SHARP = -2.4
 """Slope of the sharpest field below which a camera that is not yet known is out of focus."""
-_COVERED = 60.0
+_COVERED = 45.0
 """Energy of the coarse detail of the richest field below which, out of focus too, something covers the lens."""
 _KNOWN = 20
 _FALL = 1 / 20000

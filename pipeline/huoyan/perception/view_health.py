@@ -44,8 +44,9 @@ _DARK, _FLAT = 28.0, 4.0
 """Luma of the brightest hundredth, and contrast, below which there is nothing to see."""
 _CLEAR = 12.0
 """Contrast of a picture in which there certainly is something to see."""
-_SUDDEN_S = 120.0
-"""A picture that lost its contrast within two minutes was covered; dusk and fog take longer."""
+_SUDDEN_S, _SLOWEST_S = 30.0, 600.0
+"""A picture that loses its contrast within half a minute was covered; dusk and fog take longer. Where pictures are
+further apart it is from one to the next, up to ten minutes."""
 
 
 class Steady:
@@ -191,7 +192,7 @@ class _Emptiness:
     def __init__(self, seen: bool) -> None:
         self.seen = seen
         self.empty = False
-        self._clear_at = float("-inf")
+        self._clear_at = self._clock = float("-inf")
         self._covered = False
 
     def feed(self, small: Luma, contrast: float, clock: float) -> bool:
@@ -200,7 +201,8 @@ class _Emptiness:
         A camera that has shown something before must have lost it at once. One that never has is without a signal
         if its picture is of one colour; noise in the dark may be a night without lamps.
         """
-        before = self.empty
+        before, interval = self.empty, clock - self._clock
+        self._clock = clock
         bright = int(np.count_nonzero(small >= _DARK))
         self.empty = contrast < _FLAT or bright < small.size / 100
         if not self.empty:
@@ -209,5 +211,5 @@ class _Emptiness:
                 self._clear_at = clock
             return False
         if not before:
-            self._covered = clock - self._clear_at <= _SUDDEN_S
+            self._covered = clock - self._clear_at <= max(_SUDDEN_S, min(1.5 * interval, _SLOWEST_S))
         return self._covered or (not self.seen and int(small.max()) - int(small.min()) <= 2)
