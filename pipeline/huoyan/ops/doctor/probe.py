@@ -54,12 +54,17 @@ def probe(plan: CameraPlan) -> Probe:
     Raises:
         Fault: there are none; its words hold no password.
     """
+    began = time.monotonic()
     try:
         return _snapshot(plan) if plan.snapshot else _stream(plan)
     except Fault:
         raise
     except Exception as error:
-        raise of_error(error) from error
+        fault = of_error(error)
+        if fault.code == "damaged" and time.monotonic() - began >= 0.9 * plan.patience.open_s:
+            # FFmpeg takes an answer that it had to stop waiting for as a broken one.
+            fault = Fault("timeout", "nothing came in time")
+        raise fault from error
 
 
 def _snapshot(plan: CameraPlan) -> Probe:
