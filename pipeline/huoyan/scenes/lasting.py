@@ -196,7 +196,8 @@ def _settle(memory: Memory, key: str, state: dict[str, Any], days: int) -> list[
     changes: list[ViewChange] = []
     touched = {hour}
     if likely.mean() > MOST_SHARE:
-        _absorb(slots.values(), likely, days)
+        _absorb(slots.values(), np.ones(_SHAPE, bool), days)
+        state["told"] = []
         touched = set(slots)
     else:
         told = list(state["told"])
@@ -266,7 +267,7 @@ def _absorb(slots: Iterable[_Slot], cells: Bools, days: int) -> None:
 
 # ------------------------------------------------------------------------------------------------- what is told
 def _parts(sure: Bools, likely: Bools) -> list[Bools]:
-    """Connected parts of what is likely that hold at least `LEAST_CELLS` that are sure; gaps of two cells divide none."""
+    """Connected parts of what is likely with at least `LEAST_CELLS` that are sure; gaps of two cells divide none."""
     closed = cv2.morphologyEx(likely.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     count, marks = cv2.connectedComponents(closed, connectivity=8)
     within = [marks == mark for mark in range(1, count)]
