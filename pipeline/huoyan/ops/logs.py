@@ -210,7 +210,8 @@ def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     first = ("timestamp", "level", "process", "event", "camera")
-    return {key: event[key] for key in (*first, *sorted(event.keys() - set(first))) if key in event}
+    order = (*first, *sorted(event.keys() - set(first)))
+    return {key: event[key] for key in order if event.get(key) not in (None, "")}
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

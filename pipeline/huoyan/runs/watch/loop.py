@@ -275,7 +275,7 @@ class Watcher:
             log.warning("registers: %s", note)
             self.judge.use(self.county.prepared)
         self.status = self._reporter.snapshot(self)
-        systemd.notify("WATCHDOG=1")
+        systemd.alive(self.status)
 
     def _adapt(self, now: float) -> None:
         """Slow down under load. What had to wait for the models to be loaded is no load."""
