@@ -9,7 +9,7 @@ gstreamer1.0-plugins-bad`):
 
 A file `street.mp4` is at rtsp://127.0.0.1:8554/street; with `--copies 214` there are cam000 to cam213, which take the
 files in turn. A line `ready PORT STREAMS` tells that it serves. Lines on standard input play the faults of cameras, each
-answered by a line: `freeze NAME` (connected, but no packet comes), `kill NAME` (connections cut, the address unknown),
+answered by a line: `freeze NAME` (one can log in, but no picture comes), `kill NAME` (connections cut, the address unknown),
 `restore NAME`, `clients`; NAME may be `*`.
 """
 
@@ -96,9 +96,11 @@ def read(path: Path) -> Film:
 class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
     """Makes the stream of a film; one for all who ask if it is shared, else one for each address."""
 
-    def __init__(self, film: Film, shared: bool) -> None:
+    def __init__(self, film: Film, shared: bool, *, mute: bool = False) -> None:
         super().__init__()
         self.film, self.key = film, f"film {id(film)}" if shared else ""
+        self.mute = mute
+        self.reels: list[tuple[Reel, Any]] = []
         self.set_shared(True)
         # Cameras do not stop when nobody looks; a media that is suspended would have to preroll for each client.
         self.set_suspend_mode(GstRtspServer.RTSPSuspendMode.NONE)
@@ -114,17 +116,34 @@ class Factory(GstRtspServer.RTSPMediaFactory):  # type: ignore[misc]
         )
         source = made.get_by_name("source")
         source.set_property("caps", self.film.caps)
-        source.connect("need-data", Reel(self.film).turn)
+        reel = Reel(self.film, self.mute)
+        source.connect("need-data", reel.turn)
+        if self.mute:
+            self.reels.append((reel, source))
         return made
+
+    def speak(self) -> None:
+        """No longer mute: give pictures to who has waited for them."""
+        self.mute = False
+        for reel, source in self.reels:
+            reel.speak(source)
+        self.reels.clear()
 
 
 class Reel:
     """Gives one media its pictures, again and again; times only grow."""
 
-    def __init__(self, film: Film) -> None:
+    def __init__(self, film: Film, mute: bool) -> None:
         self.film, self.at, self.shift = film, 0, -min(buffer.pts for buffer in film.buffers)
+        self.mute = mute
 
     def turn(self, source: Any, _wanted: int) -> None:
+        if self.mute:
+            if self.at == 0:
+                # Without any a media is never ready to be described: the one after the key picture, of no use alone.
+                self.at = min(2, len(self.film.buffers) - 1)
+                source.emit("push-buffer", self.film.buffers[self.at - 1])
+            return
         for _ in range(_AHEAD):
             kept = self.film.buffers[self.at]
             # Another buffer over the same bytes; `copy` would give the same one again.
@@ -138,6 +157,12 @@ class Reel:
             if source.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 return
 
+    def speak(self, source: Any) -> None:
+        """Begin now, from the start."""
+        running = source.get_clock().get_time() - source.get_base_time() if source.get_clock() else 0
+        self.mute, self.at, self.shift = False, 0, running - self.film.buffers[0].pts
+        self.turn(source, 0)
+
 
 class Server:
     """The streams by name, and the faults that are played."""
@@ -149,7 +174,7 @@ class Server:
         self.server.set_backlog(512)
         self.mounts = self.server.get_mount_points()
         self.factories: dict[str, Factory] = {}
-        self.frozen: set[str] = set()
+        self.frozen: dict[str, Factory] = {}
         self.clients: dict[Any, set[str]] = {}
         self.lock = threading.Lock()
         if account:
@@ -158,6 +183,9 @@ class Server:
 
     def add(self, name: str, factory: Factory) -> None:
         self.factories[name] = factory
+        self._mount(name, factory)
+
+    def _mount(self, name: str, factory: Factory) -> None:
         if self.server.get_auth() is not None:
             factory.add_role_from_structure(
                 Gst.Structure.new_from_string(
@@ -187,10 +215,13 @@ class Server:
         return f"done {line.strip()}"
 
     def freeze(self, name: str) -> None:
-        self.frozen.add(name)
-        self._state(name, Gst.State.PAUSED)
+        if name not in self.frozen:
+            self.frozen[name] = Factory(self.factories[name].film, False, mute=True)
+            self._mount(name, self.frozen[name])
+            self._state(name, Gst.State.PAUSED)
 
     def kill(self, name: str) -> None:
+        self.frozen.pop(name, None)
         self.mounts.remove_factory(f"/{name}")
         with self.lock:
             watching = [client for client, names in self.clients.items() if name in names]
@@ -198,9 +229,11 @@ class Server:
             client.close()
 
     def restore(self, name: str) -> None:
-        self.frozen.discard(name)
+        mute = self.frozen.pop(name, None)
         self.mounts.add_factory(f"/{name}", self.factories[name])
         self._state(name, Gst.State.PLAYING)
+        if mute is not None:
+            mute.speak()
 
     def _state(self, name: str, state: Any) -> None:
         """Set the state of whoever watches a stream; others that share its pictures go on."""
@@ -235,13 +268,9 @@ class Server:
             self.clients.pop(client, None)
 
     def _played(self, client: Any, context: Any) -> None:
-        name = context.uri.abspath.strip("/").split("/")[0]
         with self.lock:
             if client in self.clients:
-                self.clients[client].add(name)
-        if name in self.frozen:
-            # It has just been set to play: after the answer.
-            GLib.idle_add(lambda: self._state(name, Gst.State.PAUSED))
+                self.clients[client].add(context.uri.abspath.strip("/").split("/")[0])
 
     def _clean(self) -> bool:
         self.server.get_session_pool().cleanup()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
 import numpy as np
+
+from huoyan.ingest.logins import LoginLimits
+from huoyan.ingest.outgoing import Outgoing
+from huoyan.ingest.process import Reading
+from huoyan.sample import CameraEvent, CameraPlan, Cameras, Report, Sample, Tally, ViewState
 
 
 def film(
@@ -70,6 +75,57 @@ def web(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+class Heard:
+    """What a reader says, by camera."""
+
+    def __init__(self) -> None:
+        self.samples: dict[str, list[Sample]] = {}
+        self.events: dict[str, list[CameraEvent]] = {}
+        self.states: dict[str, str] = {}
+        self.tally: Tally | None = None
+
+    def take(self, report: Report) -> None:
+        if isinstance(report, Sample):
+            self.samples.setdefault(report.camera, []).append(report)
+        elif isinstance(report, CameraEvent):
+            self.events.setdefault(report.camera, []).append(report)
+        elif isinstance(report, ViewState):
+            self.states[report.camera] = report.state
+        else:
+            self.tally = report
+
+    def count(self, camera: str) -> int:
+        """Samples of a camera so far."""
+        return len(self.samples.get(camera, []))
+
+    def state(self, camera: str) -> tuple[str, str]:
+        """(state, code) of its last event."""
+        told = self.events.get(camera)
+        return (told[-1].state, told[-1].code) if told else ("", "")
+
+
+@contextmanager
+def reading(plans: Sequence[CameraPlan]) -> Iterator[tuple[Reading, Heard]]:
+    """A reader at work, in this process: it is told what to do by `tell`."""
+    heard, outgoing = Heard(), Outgoing()
+    reader = Reading(LoginLimits(at_once=32, per_host=32, rate=100.0), outgoing)
+
+    def listen() -> None:
+        while (report := outgoing.take()) is not None:
+            heard.take(report)
+
+    listening = threading.Thread(target=listen, daemon=True)
+    listening.start()
+    reader.tell(Cameras(tuple(plans)))
+    reader.start()
+    try:
+        yield reader, heard
+    finally:
+        reader.stop()
+        outgoing.close()
+        listening.join(10)
 
 
 def until(condition: Callable[[], object], wait_s: float = 60.0, what: str = "it") -> None:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import av
+import av.stream
 
 from huoyan.ingest import rtsp, snapshot
 from huoyan.ingest.auth import place
@@ -242,8 +243,10 @@ def _pictures(container: Any) -> Any:
     if not container.streams.video:
         raise Fault("no_pictures", "it holds no pictures")
     stream = container.streams.video[0]
-    for other in container.streams:
-        other.discard = "nonkey" if other.index == stream.index else "all"
+    # Older releases of PyAV cannot skip inside the library; the packets are then passed over one by one.
+    if discard := getattr(av.stream, "Discard", None):
+        for other in container.streams:
+            other.discard = discard.nonkey if other.index == stream.index else discard.all
     return stream
 
 
