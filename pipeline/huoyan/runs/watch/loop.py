@@ -91,7 +91,7 @@ def watch(
 
 
 class Watcher:
-    """A running daemon. Its parts are read by `watch_status`."""
+    """A running daemon. Its parts are read by `reporter`."""
 
     def __init__(
         self,
@@ -157,6 +157,9 @@ class Watcher:
         """Take what has come, give pictures to models, write what is due, look after everything once a second."""
         self._take(wait_s)
         now = time.monotonic()
+        if self.readers.share():
+            log.info("%d cameras are ours now", len(self.readers.owned))
+            self.slots.keep(self.readers.owned)
         self._assign(now)
         if self.judge.due and now >= self._again:
             self._commit(now)

@@ -1,4 +1,4 @@
-"""The reader processes: which camera is read by which, and what all of them are told."""
+"""The reader processes: which cameras are ours, which is read by which, and what all of them are told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from huoyan.config_types import seconds
+from huoyan.dispatch.leases import Leases
 from huoyan.ingest.handle import Ingest
 from huoyan.runs.watch.books import Member
 from huoyan.runs.watch.county import County
@@ -24,6 +25,7 @@ class Readers:
         settings = county.settings
         self._county, self._memory = county, memory
         self._owned: frozenset[str] | None = None
+        self._leases = self._leased()
         self.handles = [
             Ingest(f"ingest-{index}", settings.logins, give, restart_after_s=seconds(settings.restart_after))
             for index in range(settings.readers)
@@ -33,10 +35,15 @@ class Readers:
         self._deal()
         for handle in self.handles:
             handle.start()
+        if self._leases is not None:
+            self._leases.start()
 
     def stop(self, timeout: float) -> None:
+        """Read no more, and let other boxes have the cameras at once."""
         for handle in self.handles:
             handle.stop(timeout)
+        if self._leases is not None:
+            self._leases.stop()
 
     def check(self, now: float) -> None:
         """Restart what died or hangs."""
@@ -45,14 +52,36 @@ class Readers:
 
     def use(self, county: County) -> None:
         """Read the cameras of another configuration; those that did not change go on undisturbed."""
-        self._county = county
+        before, self._county = self._county, county
+        old, new = (one.prepared.loaded.config.dispatch.nats for one in (before, county))
+        if self._leases is not None and old == new and before.box == county.box:
+            self._leases.use(county.cameras)
+        else:
+            if self._leases is not None:
+                self._leases.stop()
+            self._leases = self._leased()
+            if self._leases is not None:
+                self._leases.start()
         self._deal()
 
-    def own(self, cameras: frozenset[str] | None) -> None:
-        """Read only these: the others are another box's. None: all are ours."""
-        if cameras != self._owned:
-            self._owned = cameras
-            self._deal()
+    def share(self) -> bool:
+        """Read the cameras that this box holds leases of, and no others; True where they have changed."""
+        owned = self._leases.owned() if self._leases is not None else None
+        if owned == self._owned:
+            return False
+        self._owned = owned
+        self._deal()
+        return True
+
+    @property
+    def away(self) -> str:
+        """Why nothing is heard of the other boxes; empty while all is well, or where there are none."""
+        return self._leases.why if self._leases is not None else ""
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """The cameras that this box reads."""
+        return frozenset(self._county.plans) - self.elsewhere
 
     @property
     def elsewhere(self) -> frozenset[str]:
@@ -79,6 +108,15 @@ class Readers:
     @property
     def members(self) -> list[Member]:
         return [Member(h.name, h.pid, h.restarts, h.silent_s) for h in self.handles]
+
+    def _leased(self) -> Leases | None:
+        """What shares the cameras with other boxes; None: all of them are ours."""
+        settings = self._county.prepared.loaded.config.dispatch.nats
+        if settings.leases is None:
+            self._owned = None
+            return None
+        self._owned = frozenset()
+        return Leases(settings, self._county.box, self._county.cameras)
 
     def _deal(self) -> None:
         shares: list[list[CameraPlan]] = [[] for _ in self.handles]

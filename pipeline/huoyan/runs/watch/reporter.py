@@ -74,6 +74,7 @@ class Reporter:
                     watch.room.why,
                     watch.judge.fault,
                     watch.models.fault,
+                    watch.readers.away,
                     *(f"{name}: {one.why}" for name, one in outbox.items() if one.why),
                     watch.last_reload if watch.last_reload.startswith("refused") else "",
                 )
