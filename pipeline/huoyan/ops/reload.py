@@ -47,9 +47,7 @@ def _signal(pid: int) -> None:
     """
     subject = f"process {pid}"
     try:
-        # A daemon in a container names a process that here is somebody else.
-        words = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else b"huoyan"
-        if b"huoyan" not in words:
+        if not _is_ours(pid):
             raise HuoyanError(
                 "this is no daemon of ours", subject=subject, hint="give its process with --pid"
             )
@@ -60,6 +58,17 @@ def _signal(pid: int) -> None:
     except PermissionError as error:
         hint = "use the daemon's user, or systemctl reload"
         raise HuoyanError("it is another user's", subject=subject, hint=hint) from error
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is Huoyan's: one in a container names a process that here is somebody else.
+
+    Raises:
+        FileNotFoundError: there is no such process.
+    """
+    if not Path("/proc/self").exists():
+        return True
+    return b"huoyan" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def _wait(ask: Callable[[], dict[str, Any]], reloads: int, within_s: float) -> dict[str, Any]:
