@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -19,6 +18,8 @@ import yaml
 
 from ..support import rtsp, running
 from ..support.county import GREEN, RED, SIZE, Thing, picture, write_county
+from ..support.gates import free_port
+from ..support.receivers import NatsServer
 
 pytestmark = pytest.mark.xdist_group("watch")
 RED_THING: Thing = (RED, (40, 120, 100, 200))
@@ -44,16 +45,12 @@ def film(path: Path, scenes: list[tuple[float, list[Thing]]]) -> Path:
     return path
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 class Daemon:
     """A running daemon on a small county with two cameras."""
 
-    def __init__(self, folder: Path, rtsp_port: int) -> None:
+    def __init__(self, folder: Path, rtsp_port: int, **changes: Any) -> None:
+        """`changes` replace keys of the configuration."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.state = folder / "state"
         stream = {"every": "1s", "look_every": "20s"}
@@ -73,7 +70,8 @@ class Daemon:
             "restart_after": "20s",
             "patience": {"open": "5s", "first": "5s", "read": "3s", "pause": "200ms", "longest_pause": "1s"},
         }
-        self.config = write_county(folder, frames=0, cameras=cameras, watch=watch)
+        watch.update(changes.pop("watch", {}))
+        self.config = write_county(folder, frames=0, cameras=cameras, watch=watch, **changes)
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -117,6 +115,11 @@ class Daemon:
         cameras = self.cameras()
         return all(cameras[name]["state"] == "live" and cameras[name]["looked"] for name in names or cameras)
 
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -142,9 +145,7 @@ def server(films: list[Path]) -> Iterator[rtsp.Server]:
 def daemon(tmp_path: Path, server: rtsp.Server) -> Iterator[Daemon]:
     made = Daemon(tmp_path, server.port)
     yield made
-    if made.process is not None and made.process.poll() is None:
-        made.process.kill()
-        made.process.wait(10)
+    made.kill()
 
 
 def test_it_sees_tells_and_ends_in_order(daemon: Daemon) -> None:
@@ -183,10 +184,8 @@ def test_what_was_told_is_not_told_again_after_kills(daemon: Daemon) -> None:
             return again and daemon.seen() and daemon.cameras()["two"]["looked"] > looked
 
         daemon.until(back, f"{victim}, started again")
-    assert daemon.process is not None
     children = [p["pid"] for p in daemon.status()["processes"]]
-    daemon.process.kill()
-    daemon.process.wait(10)
+    daemon.kill()
     end = time.monotonic() + 10
     while any(Path(f"/proc/{pid}/cmdline").exists() and _lives(pid) for pid in children):
         assert time.monotonic() < end, "its children live on"
@@ -237,6 +236,31 @@ def test_a_new_configuration_comes_into_force_whole_or_not_at_all(daemon: Daemon
     taken = daemon.cameras()["one"]["taken"]
     daemon.until(lambda: daemon.cameras()["one"]["taken"] > taken + 2, "more of the camera that stayed")
     assert daemon.cameras()["one"]["connections"] == connections, "who stays is not disturbed"
+
+
+def test_a_box_that_dies_leaves_its_cameras_to_the_other(tmp_path: Path, server: rtsp.Server) -> None:
+    nats = NatsServer(tmp_path / "nats", free_port())
+    nats.start()
+    dispatch = {"nats": {"servers": [nats.url], "leases": {"ttl": "4s"}}}
+    boxes = [
+        Daemon(tmp_path / name, server.port, watch={"box": name}, dispatch=dispatch) for name in ("a", "b")
+    ]
+
+    def states(box: Daemon) -> list[str]:
+        return sorted(camera["state"] for camera in box.cameras().values())
+
+    try:
+        for box in boxes:
+            box.start()
+        for box in boxes:
+            box.until(lambda box=box: states(box) == ["elsewhere", "live"], "a camera for each box")  # type: ignore[misc]
+        boxes[0].kill()
+        boxes[1].until(lambda: states(boxes[1]) == ["live", "live"], "both cameras")
+        assert boxes[1].stop() == 0
+    finally:
+        for box in boxes:
+            box.kill()
+        nats.kill()
 
 
 def _lives(pid: int) -> bool:
