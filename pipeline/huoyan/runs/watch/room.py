@@ -55,6 +55,12 @@ class Room:
         if now < self._next:
             return
         self._next = now + _STEP_S
+        try:
+            self._look_after(now)
+        except OSError as error:
+            self._set(False, f"the disk cannot be looked after: {error}")
+
+    def _look_after(self, now: float) -> None:
         self._measure()
         over = self.used >= self.settings.high_water
         if over or now >= self._next_count:
@@ -70,15 +76,14 @@ class Room:
             (self.state / _BALLAST).unlink(missing_ok=True)
         except OSError as error:
             log.error("the ballast cannot be given up: %s", error)
-        self._clear(True)
-        self._measure()
+        try:
+            self._clear(True)
+            self._measure()
+        except OSError as error:
+            self._set(False, f"the disk cannot be looked after: {error}")
 
     def _measure(self) -> None:
-        try:
-            usage = shutil.disk_usage(self.state)
-        except OSError as error:
-            self._set(False, f"the disk cannot be asked: {error}")
-            return
+        usage = shutil.disk_usage(self.state)
         # As df counts: what is kept for the administrator is no room for us.
         self.used = usage.used / max(1, usage.used + usage.free)
         full = self.used >= self.settings.high_water
