@@ -8,9 +8,9 @@ gstreamer1.0-plugins-bad`):
     /usr/bin/python3 scripts/serve_rtsp.py --port 8554 --copies 214 --prefix cam --shared *.mp4
 
 A file `street.mp4` is at rtsp://127.0.0.1:8554/street; with `--copies 214` there are cam000 to cam213, which take the
-files in turn. A line `ready PORT STREAMS` tells that it serves. Lines on standard input play the faults of cameras, each
-answered by a line: `freeze NAME` (one can log in, but no picture comes), `kill NAME` (connections cut, the address unknown),
-`restore NAME`, `clients`; NAME may be `*`.
+files in turn. A line `ready PORT STREAMS` tells that it serves. Lines on standard input play the faults of cameras,
+each answered by a line: `freeze NAME` (one can log in, but no picture comes), `kill NAME` (connections cut, the address
+unknown), `restore NAME`, `clients`; NAME may be `*`.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ class LibraryLine(Line):
     def _options(self) -> dict[str, str]:
         address, patience = self.plan.address.lower(), self.plan.patience
         read_us = str(round(patience.read_s * _MICRO))
-        options = {"fflags": "nobuffer", "probesize": "500000", "analyzeduration": "1500000"}
+        options = {"probesize": "500000", "analyzeduration": "1500000"}
         if address.startswith(("rtsp://", "rtsps://")):
             # What one network loses is seldom worth waiting for: a picture with a gap is dropped.
             options |= {

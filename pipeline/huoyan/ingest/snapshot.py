@@ -74,22 +74,23 @@ def _get(
         if challenge is not None:
             headers["Authorization"] = challenge.answer("GET", where.target)
         connection.request("GET", where.target, headers=headers)
-        response = connection.getresponse()
-        parts, size = [], 0
-        while part := response.read1(1 << 16):
-            size += len(part)
-            if size > _LARGEST:
-                raise Fault("damaged", f"what comes is larger than {_LARGEST >> 20} MB")
-            parts.append(part)
-            # A server that gives a byte a second keeps every deadline of the socket.
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
-        return response.status, response.reason, response.headers, b"".join(parts)
+        with connection.getresponse() as response:
+            return response.status, response.reason, response.headers, _body(response, deadline)
     finally:
         connection.close()
+
+
+def _body(response: http.client.HTTPResponse, deadline: float) -> bytes:
+    parts, size = [], 0
+    while part := response.read1(1 << 16):
+        size += len(part)
+        if size > _LARGEST:
+            raise Fault("damaged", f"what comes is larger than {_LARGEST >> 20} MB")
+        parts.append(part)
+        # A server that gives a byte a second keeps every deadline of the socket.
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return b"".join(parts)
 
 
 def _date(headers: http.client.HTTPMessage) -> float | None:
