@@ -64,6 +64,8 @@ BETWEEN_LOOKS_S = 900.0
 _FOLLOW = 8
 """A look follows what is seen by this part of the difference a day: seasons are slower."""
 _SHAPE = (ROWS, COLUMNS)
+# A shaking camera brings other things to the border.
+_INNER = np.pad(np.ones((ROWS - 2, COLUMNS - 2), bool), 1)
 _ALL_SHAPE = (ROWS, COLUMNS, DIRECTIONS)
 
 
@@ -218,16 +220,14 @@ def _learn(slot: _Slot, day: int, cells: Floats, rows: Floats, steady: Bools, da
     clearer = slot.rows < VEILED * rows
     if clearer.sum() >= UNVEILED_ROWS:
         slot.known = np.where(clearer[:, None], 0, slot.known).astype(np.uint8)
-    seen = steady & (rows >= VEILED * slot.rows)[:, None]
+    seen = _INNER & steady & (rows >= VEILED * slot.rows)[:, None]
     same = seen & (views.distance(slot.was, cells) < OTHER)
     again = seen & ~same & (slot.held > 0) & (views.distance(slot.now, cells) < OTHER)
-    # Something hides the new thing for a day: it need not begin anew.
-    hidden = seen & ~same & ~again & (slot.held > 1)
-    fresh = seen & ~same & ~again & ~hidden
+    fresh = seen & ~same & ~again
     slot.was = _followed(slot.was, cells, same)
     slot.now = np.where(fresh[..., None], cells, _followed(slot.now, cells, again)).astype(np.float32)
     slot.known = np.where(same, np.minimum(slot.known, 250) + 1, slot.known).astype(np.uint8)
-    slot.held = np.where(again, np.minimum(slot.held, 250) + 1, slot.held - hidden).astype(np.uint8)
+    slot.held = np.where(again, np.minimum(slot.held, 250) + 1, slot.held)
     slot.held = np.where(same, 0, np.where(fresh, 1, slot.held)).astype(np.uint8)
     # What was there for fewer days than what came after it never was the rule.
     passing = (slot.known < days) & (slot.held > slot.known)
