@@ -26,6 +26,10 @@ _TEXTURE = 4.0
 _LEAST_FIELDS = 4
 _DROP = 1.0
 """Octaves below its own long-term slope from which a field is blurred."""
+_NOT_SHARP = -1.6
+"""Slope (median of the fields) above which a picture is sharp, or noisy, whatever it was before."""
+_FADES, _WEATHER = 1.1, 1.0
+"""Blur that costs an octave of slope costs less than so many of coarse detail; the weather may take another one."""
 _SHARE = 0.6
 """Share of the fields that must be blurred."""
 _NEVER_SHARP = -2.4
@@ -55,11 +59,18 @@ class Sharpness:
         self._usual = np.array(state.get("usual", [[0.0] * fields] * _BINS), np.float32).reshape(
             _BINS, fields
         )
+        self._texture = np.array(state.get("texture", [[0.0] * fields] * _BINS), np.float32).reshape(
+            _BINS, fields
+        )
         self._looks = np.array(state.get("looks", [[0] * fields] * _BINS), np.int64).reshape(_BINS, fields)
 
     def state(self) -> dict[str, Any]:
         """JSON values from which it can go on after a restart."""
-        return {"usual": np.round(self._usual, 3).astype(float).tolist(), "looks": self._looks.tolist()}
+        return {
+            "usual": np.round(self._usual.astype(float), 3).tolist(),
+            "texture": np.round(self._texture.astype(float), 2).tolist(),
+            "looks": self._looks.tolist(),
+        }
 
     def feed(self, y: Luma, mean: float) -> bool | None:
         """Take a picture (uint8, height x width; its mean luma) and say whether it is blurred; None: cannot be told."""
@@ -74,21 +85,32 @@ class Sharpness:
         self.covered = soft and float(coarse.max()) < _COVERED
         at = min(_BINS - 1, int(mean) * _BINS // 256)
         usual, looks = self._usual[at], self._looks[at]
+        texture = np.log2(coarse + 0.05)
         known = says & (looks >= _KNOWN)
         if int(known.sum()) >= _LEAST_FIELDS:
-            blurred = float((slopes[known] < usual[known] - _DROP).mean()) >= _SHARE
+            blurred = self.slope < _NOT_SHARP and _is_blur(
+                slopes[known] - usual[known], texture[known] - self._texture[at][known]
+            )
         else:
             blurred = soft
         if not blurred:
-            self._learn(usual, looks, slopes, says)
+            self._learn(at, slopes, texture, says)
         return blurred
 
-    def _learn(self, usual: Floats, looks: Any, slopes: Floats, says: Any) -> None:
-        """In place: a mean at first, then upwards quickly and downwards slowly."""
+    def _learn(self, at: int, slopes: Floats, texture: Floats, says: Any) -> None:
+        """A mean at first; then the slope rises quickly and falls slowly."""
+        usual, looks = self._usual[at], self._looks[at]
         looks[says] = np.minimum(looks[says] + 1, 10 * _KNOWN)
-        step = np.where(slopes > usual, np.maximum(_RISE, 1 / np.maximum(1, looks)), _FALL)
-        step = np.where(looks <= _KNOWN, 1 / np.maximum(1, looks), step)
+        first = 1 / np.maximum(1, looks)
+        step = np.where(looks <= _KNOWN, first, np.where(slopes > usual, np.maximum(_RISE, first), _FALL))
         usual[says] += (step * (slopes - usual))[says]
+        self._texture[at][says] += (np.maximum(_RISE, first) * (texture - self._texture[at]))[says]
+
+
+def _is_blur(drop: Floats, faded: Floats) -> bool:
+    """Whether most fields have lost fine detail, by octaves, and not the coarse one by far more, as fog takes it."""
+    lost = float(np.median(drop))
+    return float((drop < -_DROP).mean()) >= _SHARE and float(np.median(faded)) >= _FADES * lost - _WEATHER
 
 
 def _energies(fine: Luma) -> tuple[Floats, Floats]:

@@ -30,7 +30,7 @@ OTHER_S = 300.0
 PRESET_S = 60.0
 """... and the preset, unless the view has jumped."""
 _STEADY_S = {
-    "camera_frozen": (0.0, 0.0),
+    "camera_frozen": (0.0, 30.0),
     "camera_black": (10.0, 10.0),
     "camera_blurred": (60.0, 60.0),
     "camera_moved": (60.0, 20.0),
