@@ -38,7 +38,7 @@ HEALTHY = 900
 FAULT_PICTURES = 300
 LASTING = frozenset({"dawn", "_dusk", "_fog", "lamps"})
 """Disturbances that go on; of the others a minute is shown again and again."""
-FADE = 100
+FADE = 50
 
 
 def main() -> None:

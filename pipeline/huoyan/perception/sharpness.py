@@ -28,7 +28,7 @@ _DROP = 1.0
 """Octaves below its own long-term slope from which a field is blurred."""
 _NOT_SHARP = -1.6
 """Slope (median of the fields) above which a picture is sharp, or noisy, whatever it was before."""
-_FADES, _WEATHER = 1.1, 1.0
+_FADES, _WEATHER = 1.0, 0.5
 """Blur that costs an octave of slope costs less than so many of coarse detail; the weather may take another one."""
 _SHARE = 0.6
 """Share of the fields that must be blurred."""
