@@ -79,7 +79,7 @@ class PatienceTimes(Strict):
     first: Duration = "20s"
     read: Duration = "10s"
     pause: Duration = "1s"
-    longest_pause: Duration = "60s"
+    longest_pause: Duration = "45s"
 
 
 class Logins(Strict):

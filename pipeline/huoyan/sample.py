@@ -37,7 +37,7 @@ class Patience:
     first_s: float = 20.0
     read_s: float = 10.0
     pause_s: float = 1.0
-    longest_pause_s: float = 60.0
+    longest_pause_s: float = 45.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ class Backoff:
     ) -> None:
         """
         Args:
-            first_s: seconds of the first pause, more or less.
-            longest_s: ... of the longest.
+            first_s: seconds of the first pause, or somewhat less.
+            longest_s: ... of the longest; none is longer.
             chance: gives a number between two: many cameras of one recorder must not come back at once.
         """
         self._first_s, self._longest_s, self._chance = first_s, longest_s, chance
@@ -25,7 +25,7 @@ class Backoff:
         """Seconds to wait now. After what only people can mend it is the longest at once."""
         pause = self._longest_s if fatal else self._next_s
         self._next_s = min(2 * self._next_s, self._longest_s)
-        return pause * self._chance(0.7, 1.3)
+        return pause * self._chance(0.6, 1.0)
 
     def reset(self) -> None:
         """It worked."""

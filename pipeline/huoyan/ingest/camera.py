@@ -279,11 +279,11 @@ class Camera:
         if isinstance(fault, _Otherwise):
             self._again_at = clock
             return
-        pause = self._backoff.pause(fault.fatal)
+        # A gateway answers "not found" while a camera of its is away: only one that has never been there is hopeless.
+        fatal = fault.fatal and not (fault.code == "not_found" and self.connections)
+        pause = self._backoff.pause(fatal)
         self._again_at, self._lost_at, self._live = clock + pause, clock, False
-        self._say(
-            "fatal" if fault.fatal else "lost", f"{fault.why}; trying again in {pause:.0f} s", fault.code
-        )
+        self._say("fatal" if fatal else "lost", f"{fault.why}; trying again in {pause:.0f} s", fault.code)
 
     def _hang_up(self) -> None:
         if self._line is not None:

@@ -122,6 +122,22 @@ def test_a_refused_login_gives_its_seat_back_and_is_tried_again(fault: Fault, st
     assert world.clock - lost_at == pytest.approx(8.0 if state == "fatal" else 1.0, abs=0.2)
 
 
+def test_a_stream_that_was_there_and_is_not_found_comes_back_soon() -> None:
+    world = World()
+    world.step()
+    world.line.opened = True
+    world.step()
+    world.picture()
+    world.step()
+    world.line.fault = Fault("not_found", "x")
+    world.step()
+    assert world.events[-1] == ("lost", "not_found")
+    lost_at = world.clock
+    while len(world.lines) == 1:
+        world.step()
+    assert world.clock - lost_at == pytest.approx(1.0, abs=0.2)
+
+
 def test_pauses_grow_while_it_is_lost_and_not_after_it_was_live() -> None:
     world = World()
     begun = []
@@ -315,5 +331,5 @@ class Life(RuleBasedStateMachine):
         assert sum(not line.ended for line in world.lines) <= 2
 
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Life.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestLife = Life.TestCase

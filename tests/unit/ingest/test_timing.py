@@ -15,26 +15,27 @@ from huoyan.ingest.rhythm import Rhythm
 
 
 def test_pauses_double_to_the_longest_and_start_again() -> None:
-    backoff = Backoff(1.0, 60.0, lambda low, high: (low + high) / 2)
+    backoff = Backoff(1.0, 60.0, lambda _low, high: high)
     assert [backoff.pause() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
     backoff.reset()
     assert backoff.pause() == 1
 
 
 def test_what_people_must_mend_is_tried_at_the_longest_pause() -> None:
-    backoff = Backoff(1.0, 60.0, lambda low, high: (low + high) / 2)
+    backoff = Backoff(1.0, 60.0, lambda _low, high: high)
     assert [backoff.pause(fatal=True), backoff.pause(fatal=True)] == [60, 60]
 
 
 def test_cameras_of_one_recorder_do_not_come_back_at_once() -> None:
     pauses = {Backoff(10.0, 60.0).pause() for _ in range(50)}
-    assert len(pauses) == 50 and min(pauses) >= 7.0 and max(pauses) <= 13.0
+    assert len(pauses) == 50 and min(pauses) >= 6.0 and max(pauses) <= 10.0
 
 
 @given(
     st.builds(LoginLimits, st.integers(1, 6), st.integers(1, 4), st.floats(0.5, 20)),
     st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), st.floats(0, 2), st.booleans()), max_size=80),
 )
+@settings(max_examples=60, deadline=None)
 def test_no_host_is_asked_more_often_than_it_bears(
     limits: LoginLimits, steps: list[tuple[str, float, bool]]
 ) -> None:
@@ -83,7 +84,7 @@ def taken(every: float, keys: list[float]) -> tuple[list[float], Rhythm]:
     ],
 )
 @given(st.integers(0, 2**32))
-@settings(max_examples=20)
+@settings(max_examples=10, deadline=None)
 def test_as_many_are_taken_as_are_due(every: float, gap: float, share: float, seed: int) -> None:
     chance = random.Random(seed)
     jitter = [chance.uniform(0, 0.2 * min(gap, every)) for _ in range(600)]
