@@ -42,7 +42,7 @@ def test_it_comes_back_slowly_and_holds_in_between() -> None:
     pace = started()
     run(pace, 3, busy=1.0)
     top = pace.stretch
-    assert run(pace, 20, busy=0.75, start=3) == 0
+    assert run(pace, 20, busy=0.82, start=3) == 0
     assert pace.stretch == top
     run(pace, 1, busy=0.3, start=23)
     assert pace.stretch == top

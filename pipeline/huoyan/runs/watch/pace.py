@@ -5,7 +5,7 @@ from __future__ import annotations
 UP, DOWN = 1.3, 0.9
 PERIOD_S = 5.0
 """Between two steps: what the last one brought must be seen first."""
-BUSY, IDLE = 0.9, 0.6
+BUSY, IDLE = 0.9, 0.75
 """Share of the time that the models run: above, intervals grow; below, they shrink."""
 LATE_S = 2.0
 """A picture that waits for longer tells that the models do not keep up."""
