@@ -252,7 +252,7 @@ def test_init_creates_tells_what_differs_and_applies(server: NatsServer) -> None
     second = settings("nats", nats=changed)
     checks = {c.subject: c for c in reach.init(second)}
     assert not reach.is_well(list(checks.values()))
-    assert checks["stream huoyan-alerts"].text == "max_age is 2.592e+06, configured 604800"
+    assert checks["stream huoyan-alerts"].text == "max_age is 2592000, configured 604800"
     assert checks["consumer crew"].state == "ok"
     assert checks["consumer fire-desk"].text == "ack_wait is 30, configured 120"
     assert checks["bucket huoyan-leases"].state == "differs"

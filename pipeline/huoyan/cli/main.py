@@ -22,7 +22,7 @@ from huoyan.cli import (
     gate,
     models,
     passages,
-    queue,
+    queue_delivery,
     scan,
     top,
     vehicles,
@@ -61,7 +61,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("passages")(passages.passages)
 app.add_typer(models.app, name="models")
 app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(queue.app, name="queue")
+app.add_typer(queue_delivery.app, name="queue")
 app.add_typer(gate.app, name="gate")
 app.add_typer(vehicles.app, name="vehicles")
 app.add_typer(watch.app, name="watch")

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from huoyan.dispatch.items import Item
 
 app = typer.Typer(
-    no_args_is_help=True, help="Alerts on the dispatch queue: list, show, export, ack, nack, retry."
+    no_args_is_help=True,
+    help="Alerts on the dispatch queue: list, show, export, ack, nack, retry; and the places they are delivered to.",
 )
 
 State = Annotated[
@@ -52,7 +53,7 @@ Force = Annotated[bool, typer.Option("--force", help="Even if somebody else work
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
+class Desk:
     """The open queue with what its commands need to know."""
 
     connection: sqlite3.Connection
@@ -60,6 +61,8 @@ class _Desk:
     zone: tzinfo
     now: datetime
     max_attempts: int
+    places: Sequence[str]
+    """Where alerts go, as configured."""
 
 
 @app.command("list")
@@ -77,7 +80,7 @@ def list_alerts(
     """List alerts, most urgent first."""
     from huoyan.dispatch import export, items
 
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         found = _selected(desk, scene, priority, status, since, until, limit)
         totals = items.counts(desk.connection)
     if json:
@@ -98,7 +101,7 @@ def show_alert(
     """Show an alert in full: what, where, why, its evidence and what happened to it."""
     from huoyan.dispatch import export, items
 
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         item = items.get(desk.connection, items.resolve(desk.connection, alert))
         events = items.history(desk.connection, item.alert_id)
     if json:
@@ -130,7 +133,7 @@ def export_alerts(
     """Export alerts for a map, a spreadsheet or another program."""
     from huoyan.dispatch import export
 
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         found = _selected(desk, scene, priority, status, since, until, None)
     text = {"geojson": export.to_geojson, "csv": export.to_csv, "json": export.to_json}[format_](found)
     if exported.put(text, out, csv=format_ == "csv"):
@@ -153,7 +156,7 @@ def ack_alerts(
     from huoyan.dispatch import queue
     from huoyan.runs.verdicts import recorder
 
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         done = queue.ack(
             desk.connection,
             _ids(desk, alerts),
@@ -179,7 +182,7 @@ def nack_alerts(
     """Give alerts back: they come again later, or are dead when they were given back too often."""
     from huoyan.dispatch import queue
 
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         policy = queue.RetryPolicy(max_attempts=desk.max_attempts)
         done = queue.nack(
             desk.connection, _ids(desk, alerts), _who(by), desk.now, reason=reason, policy=policy, force=force
@@ -204,14 +207,14 @@ def retry_alerts(
         raise DispatchError(
             "nothing to try again", hint="give ids of alerts, or --dead for all that are dead"
         )
-    with _desk(state, config) as desk:
+    with opened(state, config) as desk:
         chosen = None if dead else _ids(desk, alerts or [])
         done = queue.retry(desk.connection, desk.now, chosen, _who(by))
     _tell(done)
 
 
 @contextmanager
-def _desk(state: Path | None, config: Path | None) -> Iterator[_Desk]:
+def opened(state: Path | None, config: Path | None) -> Iterator[Desk]:
     """Open the queue that the options name; default the folder `state` here.
 
     Raises:
@@ -230,19 +233,20 @@ def _desk(state: Path | None, config: Path | None) -> Iterator[_Desk]:
     folder = state if state is not None else loaded.state if loaded is not None else Path("state")
     connection = dispatch.open_queue(folder)
     try:
-        yield _Desk(
+        yield Desk(
             connection,
             folder,
             ZoneInfo(settings.county.timezone),
             datetime.now(UTC),
             settings.dispatch.max_attempts,
+            settings.dispatch.to,
         )
     finally:
         connection.close()
 
 
 def _selected(
-    desk: _Desk,
+    desk: Desk,
     scene: Sequence[str] | None,
     priority: Sequence[int] | None,
     status: Sequence[str] | None,
@@ -278,7 +282,7 @@ def _time(text: str | None, option: str, zone: tzinfo) -> datetime | None:
     return time if time.tzinfo is not None else time.replace(tzinfo=zone)
 
 
-def _ids(desk: _Desk, given: Sequence[str]) -> list[str]:
+def _ids(desk: Desk, given: Sequence[str]) -> list[str]:
     from huoyan.dispatch import items
 
     # Each once, in the order given: the same alert twice is not a mistake worth stopping for.

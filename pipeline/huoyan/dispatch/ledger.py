@@ -184,7 +184,7 @@ def resend(
                 f"{backend} has not refused this alert",
                 subject=unknown[0],
                 hint="refused alerts are shown by: huoyan queue outbox",
-                code="unknown",
+                code="unknown_alert",
             )
         chosen = [dead[one] for one in (dead if alert_ids is None else alert_ids)]
         for one in chosen:
@@ -202,23 +202,58 @@ def resend(
     return [one.alert_id for one in chosen]
 
 
-def forget(connection: sqlite3.Connection, backend: str, alert_ids: Sequence[str] | None) -> int:
-    """Give refused alerts up, by their full ids, or all of a back end; how many there were.
+def forget(connection: sqlite3.Connection, backend: str, alert_ids: Sequence[str] | None) -> list[str]:
+    """Give refused alerts up, by their full ids, or all of a back end.
+
+    Returns:
+        Their ids.
 
     Raises:
         StorageError: the database is locked, full or damaged.
     """
-    wanted = None if alert_ids is None else set(alert_ids)
     with immediate(connection):
         gone = [
-            letter.parcel.seq
+            letter.parcel
             for letter in dead_letters(connection, backend)
-            if wanted is None or letter.parcel.alert_id in wanted
+            if alert_ids is None or letter.parcel.alert_id in alert_ids
         ]
         connection.executemany(
-            "DELETE FROM dead_letters WHERE backend = ? AND seq = ?", [(backend, seq) for seq in gone]
+            "DELETE FROM dead_letters WHERE backend = ? AND seq = ?", [(backend, one.seq) for one in gone]
         )
-    return len(gone)
+    return [one.alert_id for one in gone]
+
+
+def refused(connection: sqlite3.Connection, backend: str, prefix: str) -> str:
+    """The full id of the refused alert that a user means by the beginning of one.
+
+    Raises:
+        DispatchError: none is meant, or more than one.
+        StorageError: the database is locked or damaged.
+    """
+    known = [letter.parcel.alert_id for letter in dead_letters(connection, backend)]
+    meant = [one for one in known if one == prefix] or [one for one in known if one.startswith(prefix)]
+    if len(meant) == 1:
+        return meant[0]
+    raise DispatchError(
+        f"several alerts that {backend} refused begin like this"
+        if meant
+        else f"{backend} has not refused this alert",
+        subject=prefix,
+        hint="refused alerts are shown by: huoyan queue outbox",
+        code="ambiguous" if meant else "unknown_alert",
+    )
+
+
+def backends(connection: sqlite3.Connection, configured: Sequence[str]) -> list[str]:
+    """The back ends that are configured, and those that something is still known of.
+
+    Raises:
+        StorageError: the database is locked or damaged.
+    """
+    found = rows(
+        connection, "SELECT backend FROM deliveries UNION SELECT backend FROM dead_letters ORDER BY backend"
+    )
+    return list(dict.fromkeys([*configured, *(row["backend"] for row in found)]))
 
 
 def _taken_later(connection: sqlite3.Connection, backend: str, one: Parcel) -> int | None:

@@ -133,7 +133,7 @@ def test_a_refused_alert_is_sent_again_when_asked_for(outbox: sqlite3.Connection
     (dead,) = ledger.dead_letters(outbox, "memory")
     assert (dead.parcel.alert_id, dead.reason, dead.again) == ("b.1", "never", False)
     one.round(outbox)
-    assert ledger.forget(outbox, "memory", ["b.1"]) == 1 and ledger.dead_letters(outbox) == []
+    assert ledger.forget(outbox, "memory", ["b.1"]) == ["b.1"] and ledger.dead_letters(outbox) == []
 
 
 def test_an_older_state_is_not_told_after_a_newer_one_without_force(outbox: sqlite3.Connection) -> None:
