@@ -115,9 +115,10 @@ def _kills(options: argparse.Namespace) -> dict[str, Any]:
     shutil.rmtree(folder, ignore_errors=True)
     reel = kills.reel(folder, options.data.resolve(), options.reel[0], options.reel[1])
     with kills.running(Nats(folder / "nats-calm")) as broker:
-        calm = kills.run(folder / "calm", reel, broker)
+        calm = kills.run(kills.county(folder / "calm", reel, broker), reel, broker)
     with kills.running(Nats(folder / "nats-killed")) as broker:
-        return kills.compare(calm, kills.run(folder / "killed", reel, broker, options.kills))
+        killed = kills.run(kills.county(folder / "killed", reel, broker), reel, broker, options.kills)
+        return kills.compare(calm, killed)
 
 
 def _soak(options: argparse.Namespace) -> dict[str, Any]:

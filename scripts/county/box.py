@@ -76,8 +76,15 @@ def free_port() -> int:
 class Daemon:
     """`huoyan watch` on a configuration. A context manager: it is told to stop, and killed if it does not."""
 
-    def __init__(self, config: Path, command: Iterable[str] = COMMAND, more: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        config: Path,
+        command: Iterable[str] = COMMAND,
+        more: Iterable[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = [*command, str(config), *more]
+        self._environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", **(environment or {})}
         self._listen = yaml.safe_load(config.read_text(encoding="utf-8"))["watch"]["listen"]
         self.log = config.parent / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -103,9 +110,8 @@ class Daemon:
         Raises:
             RuntimeError: it ended, or is not ready in time.
         """
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log, env=self._environment)
         end = time.monotonic() + patience_s
         while time.monotonic() < end and self.process.poll() is None:
             with contextlib.suppress(OSError):
