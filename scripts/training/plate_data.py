@@ -168,7 +168,7 @@ def augment(image: Image, rng: np.random.Generator) -> Image:
         image = cv2.warpPerspective(
             image, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-    if rng.random() < 0.2:
+    if rng.random() < 0.4:
         image = render.soil(image, rng)
     if rng.random() < 0.3 and width > 60:
         shrink = max(rng.uniform(0.3, 0.9), 42 / width)

@@ -229,13 +229,13 @@ def soil(plate: Image, rng: Rng) -> Image:
     """What happens to the plate itself: dust, mud, bolts, scratches, glare."""
     height, width = plate.shape[:2]
     picture = plate.astype(np.float32)
-    if rng.random() < 0.35:
+    if rng.random() < 0.45:
         coarse = rng.random((rng.integers(2, 9), rng.integers(3, 20)), dtype=np.float32)
         cloud = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         cover = np.clip((cloud - rng.uniform(0.35, 0.9)) * rng.uniform(1.5, 5), 0, rng.uniform(0.3, 0.85))
         mud = np.array([rng.uniform(70, 170), rng.uniform(60, 150), rng.uniform(45, 130)], np.float32)
         picture += (mud - picture) * cover[..., None]
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         # A film of dust or of light: less contrast everywhere.
         grey = np.float32(rng.uniform(90, 220))
         picture += (grey - picture) * np.float32(rng.uniform(0.05, 0.5))

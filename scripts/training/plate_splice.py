@@ -2,7 +2,8 @@
 
 Two thousand crops hold few Q, T, W and Z, and a network learns their texts by heart. Where each character is in a
 crop, the reader itself tells (its attention was taught on rendered plates, whose places are known), so strips can be
-moved from plate to plate: real paint, real blur, texts that nobody has seen.
+moved from plate to plate: real paint, real blur, texts that nobody has seen. A character is only set where the grammar
+lets it stand: a green plate's digits stay digits.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from huoyan.perception import plate_grammar as grammar
+
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Chances = npt.NDArray[np.float64]
+
+# Crops that must look alike before they lend each other characters.
+_FEWEST = 8
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,9 @@ class Placed:
     """A real crop in the reader's input size, its text, and where its characters are: [n, 2] x, y px."""
 
     group: str
-    """Crops of one group look alike: source and kind."""
+    """Crops of one group look alike and have as many characters."""
+    kind: str
+    """Of `plate_grammar.NAMES`."""
     image: Image
     text: str
     centres: Floats
@@ -34,7 +43,7 @@ class Splicer:
     """Sets characters of other crops into a crop.
 
     Args:
-        crops: plates of one row, all with as many characters.
+        crops: plates of one row.
     """
 
     def __init__(self, crops: Sequence[Placed]) -> None:
@@ -46,34 +55,34 @@ class Splicer:
 
     def takes(self, crop: Placed) -> bool:
         """Whether the crop has companions, and its characters' places make sense."""
-        return len(self._groups.get(crop.group, ())) > 20 and _is_regular(crop.centres)
+        return len(self._groups.get(crop.group, ())) > _FEWEST and _is_regular(crop.centres)
 
     def splice(self, crop: Placed, rng: np.random.Generator) -> tuple[Image, str]:
-        """The crop with one to five characters of others, and its new text."""
+        """The crop with one or more characters of others, and its new text."""
         image, text = crop.image.copy(), list(crop.text)
-        donors = self._groups[crop.group]
+        donors, chances = self._groups[crop.group], self._chances[crop.group]
         serial = np.arange(2, len(text))
         slots = rng.permutation(serial)[: rng.integers(1, len(serial) + 1)].tolist()
         # Province and city letter keep their places; they are nearly always the same in real crops.
         slots += [slot for slot in (0, 1) if rng.random() < 0.3]
         for slot in slots:
-            kind = slot if slot < 2 else 2
-            chances = self._chances[crop.group][kind]
-            flat = int(rng.choice(len(chances), p=chances))
-            donor = donors[flat // len(serial)] if kind == 2 else donors[flat]
-            place = 2 + flat % len(serial) if kind == 2 else slot
+            flat = int(rng.choice(len(chances[slot]), p=chances[slot]))
+            donor = donors[flat // len(serial)] if slot > 1 else donors[flat]
+            place = 2 + flat % len(serial) if slot > 1 else slot
             _set(image, crop.centres, slot, donor, place)
             text[slot] = donor.text[place]
         return image, "".join(text)
 
 
-def _chances(group: Sequence[Placed]) -> list[npt.NDArray[np.float64]]:
-    """How likely each donor's province, city letter and serial characters are chosen: rare ones more often."""
-    columns = [[c.text[0] for c in group], [c.text[1] for c in group], [s for c in group for s in c.text[2:]]]
+def _chances(group: Sequence[Placed]) -> list[Chances]:
+    """By slot, how likely each donor's character is chosen: rare ones more often, none that may not stand there."""
+    layout = grammar.kind(group[0].kind).layouts[0]
+    serial = [s for c in group for s in c.text[2:]]
+    columns = [[c.text[0] for c in group], [c.text[1] for c in group], *[serial] * (len(group[0].text) - 2)]
     chances = []
-    for column in columns:
+    for allowed, column in zip(layout, columns, strict=True):
         counts = Counter(column)
-        weights = np.array([counts[s] ** -0.9 for s in column])
+        weights = np.array([counts[s] ** -0.9 if s in allowed else 0.0 for s in column])
         chances.append(weights / weights.sum())
     return chances
 
@@ -112,8 +121,9 @@ def _set(image: Image, centres: Floats, slot: int, donor: Placed, place: int) ->
         borderMode=cv2.BORDER_REPLICATE,
     ).astype(np.float32)
     target = image[:, left:right].astype(np.float32)
-    # The ground is what most pixels are; it and the ink's distance to it are brought to the target's.
-    ground = np.median(target, axis=(0, 1)) - np.median(strip, axis=(0, 1))
-    strip = np.clip(strip + ground, 0, 255)
+    # The ground is what most pixels are; it and how far the ink is from it are brought to the target's.
+    ground, own = (np.median(part, axis=(0, 1)) for part in (target, strip))
+    gain = np.clip(target.std(axis=(0, 1)) / np.maximum(strip.std(axis=(0, 1)), 1), 0.4, 2.5)
+    strip = np.clip((strip - own) * gain + ground, 0, 255)
     blend = np.minimum(1.0, (np.minimum(np.arange(right - left), np.arange(right - left)[::-1]) + 1) / 2.5)
     image[:, left:right] = (target + (strip - target) * blend[None, :, None]).astype(np.uint8)

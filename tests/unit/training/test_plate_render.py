@@ -162,10 +162,10 @@ def test_corners_stay_on_the_plate_through_cuts() -> None:
         assert (mask & yellow).sum() / (mask | yellow).sum() > 0.85
 
 
-def placed(press: plate_render.Press, text: str, seed: int) -> plate_splice.Placed:
-    plate = press.plate("blue", np.random.default_rng(seed), text)
-    centres = plate.centres[:7] * (INPUT_WIDTH, INPUT_HEIGHT)
-    return plate_splice.Placed("one", to_input(plate.image), text, centres.astype(np.float32))
+def placed(press: plate_render.Press, text: str, seed: int, kind: str = "blue") -> plate_splice.Placed:
+    plate = press.plate(kind, np.random.default_rng(seed), text)
+    centres = plate.centres[: len(text)] * (INPUT_WIDTH, INPUT_HEIGHT)
+    return plate_splice.Placed("one", kind, to_input(plate.image), text, centres.astype(np.float32))
 
 
 def test_spliced_characters_are_those_of_the_new_text(press: plate_render.Press) -> None:
@@ -192,9 +192,19 @@ def test_spliced_characters_are_those_of_the_new_text(press: plate_render.Press)
     assert (new > old).mean() > 0.95
 
 
+def test_a_green_plates_letters_and_digits_keep_their_places(press: plate_render.Press) -> None:
+    crops = [placed(press, f"浙A{'DF'[n % 2]}{'0U'[n % 3 == 0]}{n:04d}", n, "green_small") for n in range(12)]
+    splicer = plate_splice.Splicer(crops)
+    rng = np.random.default_rng(0)
+    texts = [splicer.splice(crop, rng)[1] for crop in crops * 10 if splicer.takes(crop)]
+    assert len(texts) == 120 and all(grammar.matches(text, "green_small") for text in texts)
+    assert len({text[2] for text in texts}) == 2 and len({text[3] for text in texts}) > 5
+    assert len({text[-1] for text in texts}) == 10
+
+
 def test_only_crops_whose_characters_stand_in_a_row_are_spliced(press: plate_render.Press) -> None:
     crops = [placed(press, f"浙A{n:05d}", n) for n in range(24)]
-    lost = plate_splice.Placed("one", crops[0].image, crops[0].text, crops[0].centres[::-1].copy())
-    alone = plate_splice.Placed("other", crops[0].image, crops[0].text, crops[0].centres)
+    lost = plate_splice.Placed("one", "blue", crops[0].image, crops[0].text, crops[0].centres[::-1].copy())
+    alone = plate_splice.Placed("other", "blue", crops[0].image, crops[0].text, crops[0].centres)
     splicer = plate_splice.Splicer([*crops, lost, alone])
     assert splicer.takes(crops[1]) and not splicer.takes(lost) and not splicer.takes(alone)
