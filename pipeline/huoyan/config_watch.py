@@ -64,6 +64,8 @@ class Stream(Strict):
     ignore: list[Outline] = []
     """Where motion does not count (the camera's clock, a flag)."""
     sensitivity: Annotated[float, Field(gt=0, le=10)] = 1.0
+    aim: Annotated[int, Field(ge=0)] = 0
+    """Raise it after the camera was turned on purpose: its view is learned anew, and `camera_moved` ends."""
     presets: list[Preset] = []
 
     @field_validator("url")

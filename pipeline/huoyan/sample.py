@@ -75,6 +75,8 @@ class CameraPlan:
     presets: tuple[PresetView, ...] = ()
     sensitivity: float = 1.0
     """Of the gate: above 1 lets more through."""
+    aim: int = 0
+    """Another number: the camera was turned on purpose, and its view is learned anew."""
     view_state: str = field(default="", repr=False)
     """What `perception.view_health` had learned of the view when it was last saved, as JSON; empty: nothing."""
 

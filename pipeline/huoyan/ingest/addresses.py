@@ -150,6 +150,7 @@ def _plan(loaded: LoadedConfig, camera: Camera, stream: Stream, secrets: Mapping
             for preset in stream.presets
         ),
         stream.sensitivity,
+        stream.aim,
     )
 
 

@@ -40,7 +40,7 @@ class Viewer:
         """
         self.plan, self.night = plan, False
         self._gate = Gate(plan.ignore, plan.sensitivity)
-        self._health = ViewHealth(plan.presets, json.loads(state) if state else None)
+        self._health = ViewHealth(plan.presets, json.loads(state) if state else None, plan.aim)
         self._passed_at: float | None = None
         self._signature_at = self._night_at = float("-inf")
         self._coloured = False

@@ -77,8 +77,17 @@ class ViewHealth:
     The state is JSON values: `ViewHealth(presets, health.state())` goes on where this one stopped.
     """
 
-    def __init__(self, presets: Sequence[PresetView] = (), state: Mapping[str, Any] | None = None) -> None:
-        state = state or {}
+    def __init__(
+        self, presets: Sequence[PresetView] = (), state: Mapping[str, Any] | None = None, aim: int = 0
+    ) -> None:
+        """
+        Args:
+            presets: poses of a PTZ camera.
+            state: of an earlier one of this camera; one of another `aim` is of another view, and counts for nothing.
+            aim: see `sample.CameraPlan`.
+        """
+        state = state if state and state.get("aim", 0) == aim else {}
+        self._aim = aim
         self._presets = tuple(presets)
         self._stillness = _restored(Stillness, state.get("stillness"))
         self._sharpness = _restored(Sharpness, state.get("sharpness"))
@@ -98,6 +107,7 @@ class ViewHealth:
             "pose": self._pose.state(),
             "holding": sorted(name for name, steady in self._steady.items() if steady.holds),
             "preset": self._preset,
+            "aim": self._aim,
             "seen": self._empty.seen,
         }
 

@@ -174,6 +174,14 @@ def test_a_restart_goes_on_with_what_was_learned(learned: dict[str, object]) -> 
     assert Camera(state=learned).show(still(VIEW), 40)[-1] == frozenset()
 
 
+def test_a_camera_that_was_turned_on_purpose_learns_its_view_anew(learned: dict[str, object]) -> None:
+    moved = still(turned(VIEW, x=60))
+    camera = Camera()
+    camera.health = ViewHealth((), learned, aim=1)
+    assert set(camera.show(moved, 40)) == {frozenset()}
+    assert ViewHealth((), camera.health.state(), aim=1).state() == camera.health.state()
+
+
 def test_a_restart_does_not_end_what_was_told(learned: dict[str, object]) -> None:
     camera = Camera(state=learned)
     camera.show(still(turned(VIEW, x=40)), 40)
