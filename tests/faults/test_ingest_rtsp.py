@@ -99,7 +99,7 @@ def test_a_stream_that_freezes_is_given_up_others_go_on(films: list[Path]) -> No
             server.order("restore cam000")
             until(lambda: heard.state("cam000") == ("live", ""))
             server.order("kill cam000")
-            until(lambda: heard.state("cam000") == ("fatal", "not_found"))
+            until(lambda: heard.state("cam000") == ("lost", "not_found"))
             server.order("restore cam000")
             until(lambda: heard.state("cam000") == ("live", ""))
             assert heard.state("cam002") == ("live", "")

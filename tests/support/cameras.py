@@ -17,6 +17,8 @@ from huoyan.ingest.outgoing import Outgoing
 from huoyan.ingest.process import Reading
 from huoyan.sample import CameraEvent, CameraPlan, Cameras, Report, Sample, Tally, ViewState
 
+_FAST = {"preset": "ultrafast"}
+
 
 def film(
     path: Path,
@@ -34,7 +36,8 @@ def film(
     street = street.repeat(8, 0).repeat(8, 1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         keys = {"g": str(every), "keyint_min": str(every), "sc_threshold": "0", "bf": "0"}
         if codec == "libx265":
             keys = {

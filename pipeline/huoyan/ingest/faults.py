@@ -18,7 +18,7 @@ from av.error import (
 )
 from av.error import TimeoutError as AvTimeoutError
 
-from huoyan.sources.live import without_password
+from huoyan.redaction import redact
 
 _FATAL: Final = frozenset({"unauthorised", "not_found", "unsupported", "address"})
 """What waiting does not cure: somebody must change a password or an address. It is tried again all the same."""
@@ -34,7 +34,7 @@ class Fault(Exception):
     """
 
     def __init__(self, code: str, why: str) -> None:
-        self.code, self.why = code, without_password(why)
+        self.code, self.why = code, redact(why)
         super().__init__(self.why)
 
     @property

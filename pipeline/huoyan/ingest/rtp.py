@@ -72,11 +72,15 @@ class Depacketiser:
         self._origin: int | None = None
         self._next = -1
         self._open = self._broken = False
+        self._marked = True
+        """The last packet of a picture is marked; some cameras mark every slice."""
         self.take = self._take_h265 if self._wide else self._take_h264
 
     def _take_h264(self, data: bytes, at: int, end: int, clock: float) -> None:
         """A packet, at data[at:end]."""
         self.packets += 1
+        if self._open:
+            self._follow(data, at, clock)
         first = at + 12 + 4 * (data[at] & 15)
         if data[at] & 0x30:
             first, end = _inside(data, at, first, end)
@@ -102,11 +106,11 @@ class Depacketiser:
                     self._add(data, at, clock, b"", unit, True)
                 elif inner in (7, 8):
                     self._learn(unit)
-        if kind != 5 and self._open:
-            self._between(data, at)
 
     def _take_h265(self, data: bytes, at: int, end: int, clock: float) -> None:
         self.packets += 1
+        if self._open:
+            self._follow(data, at, clock)
         first = at + 12 + 4 * (data[at] & 15)
         if data[at] & 0x30:
             first, end = _inside(data, at, first, end)
@@ -132,13 +136,15 @@ class Depacketiser:
                     self._add(data, at, clock, b"", unit, True)
                 elif 32 <= inner <= 34:
                     self._learn(unit)
-        if not 16 <= kind <= 21 and self._open:
-            self._between(data, at)
 
-    def _between(self, data: bytes, at: int) -> None:
-        """Something between the slices of a picture (parameter sets are sent before each of them): no gap."""
-        if (data[at + 2] << 8 | data[at + 3]) == self._next:
-            self._next = self._next + 1 & 0xFFFF
+    def _follow(self, data: bytes, at: int, clock: float) -> None:
+        """A packet after the first of a key picture: it belongs to it, or tells that it is over."""
+        if int.from_bytes(data[at + 4 : at + 8], "big") != self._stamp:
+            self._finish(clock)
+            return
+        number = data[at + 2] << 8 | data[at + 3]
+        self._broken = self._broken or number != self._next
+        self._next = number + 1 & 0xFFFF
 
     def _learn(self, unit: bytes) -> None:
         self._news.append(unit)
@@ -147,20 +153,20 @@ class Depacketiser:
 
     def _add(self, data: bytes, at: int, clock: float, head: bytes, part: bytes, begins: bool) -> None:
         """A part of a key picture."""
-        number = data[at + 2] << 8 | data[at + 3]
-        stamp = int.from_bytes(data[at + 4 : at + 8], "big")
-        if not self._open or stamp != self._stamp:
+        if not self._open:
+            stamp = int.from_bytes(data[at + 4 : at + 8], "big")
+            # Its first slice says so; where that one is lost, the rest is of no use.
+            whole = begins and bool((head + part[:3])[2 if self._wide else 1] & 0x80)
+            if stamp == self._stamp and not whole:
+                self._marked = False
+            self._open, self._broken, self._stamp = True, not whole, stamp
+            self._next = (data[at + 2] << 8 | data[at + 3]) + 1 & 0xFFFF
             self._parts, self._size = [], 0
-            self._open, self._broken, self._stamp = True, not begins, stamp
-        elif number != self._next and not (begins and number == self._next + 1):
-            self._broken = True
-        self._next = number + 1 & 0xFFFF
         self._size += len(part)
-        if self._size > _LARGEST:
-            self._broken = True
+        self._broken = self._broken or self._size > _LARGEST
         if not self._broken:
             self._parts += (START, head, part) if begins else (part,)
-        if data[at + 1] & 0x80:
+        if self._marked and data[at + 1] & 0x80:
             self._finish(clock)
 
     def _finish(self, clock: float) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import queue
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ import av
 from av.error import FFmpegError
 
 from huoyan.records import Frame, FrameRef, Image, Skip, frame_id
+from huoyan.redaction import redact
 from huoyan.sample import Patience
 from huoyan.sources import decoding
 
@@ -35,8 +35,6 @@ SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "srt://", "u
 _FIRST_INDEX = 3_000_000
 # How far a stream's own clock may drift from ours within a connection before ours is taken.
 _DRIFT_S = 2.0
-_USER = re.compile(r"//[^/\s]*@")
-_TOLD = re.compile(r"(?i)((?:password|passwd|pwd|pass|token|secret)=)[^&\s]*?(?=&|\s|_[a-z]+=|$)")
 
 
 def is_live(source: str) -> bool:
@@ -46,7 +44,7 @@ def is_live(source: str) -> bool:
 
 def without_password(address: str) -> str:
     """A text with addresses as it may be shown: no account before a host, no password in a path or a query."""
-    return _TOLD.sub(r"\1***", _USER.sub("//***@", address))
+    return redact(address)
 
 
 class LiveFrames:

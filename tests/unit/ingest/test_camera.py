@@ -138,6 +138,20 @@ def test_a_stream_that_was_there_and_is_not_found_comes_back_soon() -> None:
     assert world.clock - lost_at == pytest.approx(1.0, abs=0.2)
 
 
+def test_a_camera_that_was_there_is_not_given_up_for_wrong_as_its_gateway_says() -> None:
+    world = World()
+    world.connect()
+    world.picture()
+    world.step()
+    world.line.fault = Fault("not_found", "x")
+    world.step()
+    assert world.events[-1] == ("lost", "not_found")
+    lost_at = world.clock
+    while len(world.lines) == 1:
+        world.step()
+    assert world.clock - lost_at < 1.5
+
+
 def test_pauses_grow_while_it_is_lost_and_not_after_it_was_live() -> None:
     world = World()
     begun = []

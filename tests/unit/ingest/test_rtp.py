@@ -5,14 +5,16 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huoyan.ingest.faults import Fault
 from huoyan.ingest.rtp import START, Depacketiser, Interleaved
 
 SPS, PPS = bytes((0x67, 1, 2, 3)), bytes((0x68, 4, 5))
-IDR = bytes((0x65,)) + bytes(range(200))
+IDR = bytes((0x65, 0x88)) + bytes(range(200))
+LATER = bytes((0x65, 0x30)) + bytes(range(100))
+"""A second slice of a picture: its first macroblock is not the picture's."""
 SLICE = bytes((0x41,)) + bytes(60)
 
 
@@ -67,6 +69,7 @@ def test_a_picture_in_fragments_with_its_parameter_sets() -> None:
 
 
 @given(st.lists(st.integers(1, 90), max_size=30), st.booleans(), st.integers(0, 7))
+@settings(max_examples=50, deadline=None)
 def test_however_the_bytes_are_cut(cuts: list[int], extended: bool, padding: int) -> None:
     sender, pictures, answers = Sender(), Depacketiser("h264", (SPS, PPS)), []
     extension = b"\xbe\xde\0\1" if extended else b""
@@ -89,8 +92,40 @@ def test_however_the_bytes_are_cut(cuts: list[int], extended: bool, padding: int
 
 def test_several_slices_are_one_picture() -> None:
     sender, pictures = Sender(), Depacketiser("h264", (SPS, PPS))
-    stream(pictures).feed(sender.packet(IDR, 9, False) + b"".join(sender.fragments(IDR, 9)), 1.0)
-    assert pictures.key is not None and pictures.key.data == whole(SPS, PPS, IDR, IDR)
+    stream(pictures).feed(sender.packet(IDR, 9, False) + b"".join(sender.fragments(LATER, 9)), 1.0)
+    assert pictures.key is not None and pictures.key.data == whole(SPS, PPS, IDR, LATER)
+
+
+def test_parameter_sets_between_slices_are_no_gap() -> None:
+    sender, pictures = Sender(), Depacketiser("h264", (SPS, PPS))
+    parts = [sender.packet(IDR, 9, False), sender.packet(SPS, 9, False), sender.packet(PPS, 9, False)]
+    stream(pictures).feed(b"".join([*parts, sender.packet(LATER, 9, True)]), 1.0)
+    assert pictures.key is not None and pictures.key.data == whole(SPS, PPS, IDR, LATER)
+    assert pictures.damaged == 0
+
+
+def test_a_picture_whose_end_is_not_marked_ends_with_the_next() -> None:
+    sender, pictures = Sender(), Depacketiser("h264", (SPS, PPS))
+    reader = stream(pictures)
+    reader.feed(sender.packet(IDR, 9, False) + sender.packet(LATER, 9, False), 1.0)
+    assert pictures.key is None
+    reader.feed(sender.packet(SLICE, 99, False), 2.0)
+    assert pictures.key is not None and pictures.key.data == whole(SPS, PPS, IDR, LATER)
+
+
+def test_a_camera_that_marks_every_slice_is_seen_through() -> None:
+    sender, pictures = Sender(), Depacketiser("h264", (SPS, PPS))
+    reader = stream(pictures)
+    for stamp in (9, 99):
+        reader.feed(sender.packet(IDR, stamp, True) + sender.packet(LATER, stamp, True), 1.0)
+        reader.feed(sender.packet(SLICE, stamp + 1, True), 2.0)
+    assert pictures.key is not None and pictures.key.data == whole(SPS, PPS, IDR, LATER)
+
+
+def test_a_picture_without_its_first_slice_is_none() -> None:
+    sender, pictures = Sender(), Depacketiser("h264", (SPS, PPS))
+    stream(pictures).feed(sender.packet(LATER, 9, True), 1.0)
+    assert pictures.key is None and pictures.damaged == 1
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
@@ -120,7 +155,7 @@ def test_new_parameter_sets_take_the_place_of_the_old() -> None:
 
 def test_h265() -> None:
     vps, sps, pps = (bytes((kind << 1, 1, 7)) for kind in (32, 33, 34))
-    idr = bytes((19 << 1, 1)) + bytes(range(100))
+    idr = bytes((19 << 1, 1, 0x80)) + bytes(range(99))
     sender, pictures = Sender(), Depacketiser("hevc", (vps, sps, pps))
     parts = [idr[2:][at : at + 40] for at in range(0, 100, 40)]
     packets = [sender.packet(bytes((1 << 1, 1)) + bytes(30), 1, True)]
@@ -160,6 +195,7 @@ def test_what_is_no_rtsp_is_refused_soon() -> None:
 
 
 @given(st.binary(max_size=400))
+@settings(max_examples=50, deadline=None)
 def test_no_bytes_break_it(data: bytes) -> None:
     for codec in ("h264", "hevc"):
         sender, pictures = Sender(), Depacketiser(codec)
