@@ -122,9 +122,10 @@ def _kills(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _soak(options: argparse.Namespace) -> dict[str, Any]:
-    with _watched(options, "soak", 0.1, options.cameras) as (daemon, _, _):
+    with _watched(options, "soak", 0.1, options.cameras) as (daemon, farm, about):
         time.sleep(options.warm_up)
-        return soak.soak(daemon, options.soak)
+        window = steady.measure(daemon, farm.pids, 60 * options.soak)
+        return {**about, **steady.row(window), **soak.growth(window)}
 
 
 def _show(title: str, row: Mapping[str, Any]) -> None:

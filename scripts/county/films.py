@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import av
@@ -115,28 +116,29 @@ def write(folder: Path, data: Path, share: float, count: int = 24, length_s: int
         FileNotFoundError: pictures are missing.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    views = [view(data / path) for path in VIEWS]
-    machines = [cutout(data, machine) for machine in MACHINES]
-    films = []
-    for number in range(count):
-        path = folder / f"film-{round(100 * share):02}-{number:02}.mp4"
-        told = path.with_suffix(".json")
-        shown = views[number % len(views)]
-        if number // len(views) % 2:
+    return [_film(folder, data, share, number, length_s) for number in range(count)]
+
+
+def _film(folder: Path, data: Path, share: float, number: int, length_s: int) -> Film:
+    path = folder / f"film-{round(100 * share):02}-{number:02}.mp4"
+    told = path.with_suffix(".json")
+    if not (path.is_file() and told.is_file()):
+        shown = view(data / VIEWS[number % len(VIEWS)])
+        if number // len(VIEWS) % 2:
             shown = np.ascontiguousarray(shown[:, ::-1])
-        if not (path.is_file() and told.is_file()):
-            visits = _timetable(shown, machines, share, length_s, number)
-            _encode(path, pictures(shown, machines, visits, length_s, RATE, number), length_s)
-            passed = gate_share(_key_frames(path))
-            film = Film(path, passed, path.stat().st_size * 8 / 1000 / length_s)
-            told.write_text(
-                json.dumps(
-                    {**asdict(film), "path": path.name, "visits": [asdict(v) for v in visits]}, indent=1
-                )
-            )
-        known = json.loads(told.read_text())
-        films.append(Film(path, known["passed"], known["kilobits"]))
-    return films
+        machines = _cast(data)
+        visits = _timetable(shown, machines, share, length_s, number)
+        _encode(path, pictures(shown, machines, visits, length_s, RATE, number))
+        passed, kilobits = gate_share(_key_frames(path)), path.stat().st_size * 8 / 1000 / length_s
+        about = {"passed": passed, "kilobits": kilobits, "visits": [asdict(visit) for visit in visits]}
+        told.write_text(json.dumps(about, indent=1))
+    known = json.loads(told.read_text())
+    return Film(path, known["passed"], known["kilobits"])
+
+
+@cache
+def _cast(data: Path) -> list[Cutout]:
+    return [cutout(data, machine) for machine in MACHINES]
 
 
 def gate_share(round_trip: list[Image], rounds: int = 6, settled: int = 2) -> float:
@@ -217,7 +219,7 @@ def paste(image: Image, machine: Cutout, visit: Visit, way: float) -> None:
     part[:] = (part + (drawn.astype(np.float32) - part) * cover).astype(np.uint8)
 
 
-def _encode(path: Path, images: Iterator[Image], length_s: int) -> None:
+def _encode(path: Path, images: Iterator[Image]) -> None:
     part = path.with_suffix(".part.mp4")
     with av.open(str(part), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)

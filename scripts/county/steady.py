@@ -9,7 +9,7 @@ from typing import Any
 
 from county.box import Daemon, Meter, family
 
-_STEP_S = 1.0
+_STEP_S = 2.0
 _PATIENCE_S = 300.0
 
 
@@ -22,8 +22,10 @@ class Window:
     seconds: float
     cpu_s: dict[str, float]
     servers_s: float
-    rss: list[int]
-    """In all, at each look."""
+    times: list[float]
+    """Of the looks, in seconds from the beginning."""
+    rss: dict[str, list[int]]
+    """By the name of the process, and `all`, at each look."""
     pss: list[int]
     stretches: list[float]
     load: float
@@ -50,11 +52,14 @@ def measure(daemon: Daemon, servers: list[int], seconds: float) -> Window:
     ours, theirs = Meter(), Meter()
     first = _told_anew(daemon)
     began = time.monotonic()
-    rss, pss, stretches = [], [], []
+    rss: dict[str, list[int]] = {}
+    times, pss, stretches = [], [], []
     while True:
         theirs.look(servers)
         seen = ours.look(family(daemon.pid))
-        rss.append(sum(one.rss for one in seen))
+        times.append(time.monotonic() - began)
+        for name, held in (("all", sum(one.rss for one in seen)), *((one.name, one.rss) for one in seen)):
+            rss.setdefault(name, []).append(held)
         pss.append(sum(one.pss for one in seen))
         stretches.append(daemon.status()["stretch"])
         if time.monotonic() - began >= seconds:
@@ -65,7 +70,16 @@ def measure(daemon: Daemon, servers: list[int], seconds: float) -> Window:
     theirs.look(servers)
     took = time.monotonic() - began
     return Window(
-        first, last, took, ours.cpu_s, sum(theirs.cpu_s.values()), rss, pss, stretches, os.getloadavg()[0]
+        first,
+        last,
+        took,
+        ours.cpu_s,
+        sum(theirs.cpu_s.values()),
+        times,
+        rss,
+        pss,
+        stretches,
+        os.getloadavg()[0],
     )
 
 
@@ -101,7 +115,7 @@ def row(window: Window) -> dict[str, Any]:
             round(sum(window.stretches) / len(window.stretches), 2),
             max(window.stretches),
         ],
-        "RSS in all, MB: mean, most": _megabytes(window.rss),
+        "RSS in all, MB: mean, most": _megabytes(window.rss["all"]),
         "of it not shared twice (PSS), MB": _megabytes(window.pss),
         "alerts": sum(last["alerts"].values()) - sum(first["alerts"].values()),
         "load of the machine": round(window.load, 1),
