@@ -240,6 +240,33 @@ def test_a_wrong_password_is_told_and_shown_nowhere(
         server.kill()
 
 
+def test_a_consumer_that_dies_with_an_alert_gets_it_again_before_any_later_one(
+    server: NatsServer, outbox: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Two workers share one durable consumer, as docs/dispatch.md shows; one of them fails now and then."""
+    chosen = settings("nats", nats=to_nats(server, consumers=[{"name": "crew", "ack_wait": "1s"}]))
+    reach.init(chosen)
+    ids = put(outbox, story(4, 3))
+    assert send_once(outbox, tmp_path / "state", chosen, places.remote(chosen)) == []
+
+    async def work(js: Any) -> list[str]:
+        workers = [await js.pull_subscribe_bind("crew", "huoyan-alerts") for _ in range(2)]
+        handled: list[str] = []
+        turn = 0
+        while len(set(handled)) < len(ids):
+            (message,) = await workers[turn % 2].fetch(1, timeout=30)
+            handled.append(message.headers["Nats-Msg-Id"])
+            turn += 1
+            # Every fifth is handled, and its worker dies before it can say so.
+            if turn % 5:
+                await message.ack_sync()
+        return handled
+
+    handled = server.ask(work)
+    assert len(handled) > len(ids), "some came twice"
+    assert first_of_each(handled) == ids
+
+
 def test_init_creates_tells_what_differs_and_applies(server: NatsServer) -> None:
     consumers = [{"name": "crew"}, {"name": "fire-desk", "scene": "fire", "priority": 1, "at_once": 8}]
     first = settings("nats", "sqlite", nats=to_nats(server, consumers=consumers, leases={}))
