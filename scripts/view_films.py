@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,18 @@ def moved(picture: Floats, x: float = 0, y: float = 0, degrees: float = 0, zoom:
     return cv2.warpAffine(picture, matrix, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REFLECT)
 
 
+@cache
+def _grains() -> Floats:
+    """Sixteen pictures of noise."""
+    return np.random.default_rng(0).normal(0, 1, (16, HEIGHT, WIDTH)).astype(np.float32)
+
+
+def _grain(random: np.random.Generator) -> Floats:
+    """Noise of deviation 1; drawing it afresh would cost more than all else."""
+    grain = _grains()[int(random.integers(16))]
+    return np.roll(grain, int(random.integers(WIDTH)), axis=1)
+
+
 # ----------------------------------------------------------------------------------------- disturbances
 Disturbance = Callable[[Floats, int, np.random.Generator], Floats]
 """From the view, the number of the picture (0, 1, ...) and randomness to the picture."""
@@ -59,12 +72,12 @@ Disturbance = Callable[[Floats, int, np.random.Generator], Floats]
 
 def quiet(view: Floats, index: int, random: np.random.Generator) -> Floats:
     """A sensor's noise by day."""
-    return view + random.normal(0, 2.5, view.shape).astype(np.float32)
+    return view + 2.5 * _grain(random)
 
 
 def noisy(view: Floats, index: int, random: np.random.Generator) -> Floats:
     """A sensor's noise by night: a quarter of the light, strong gain."""
-    return 0.35 * view + random.normal(0, 6, view.shape).astype(np.float32)
+    return 0.35 * view + 6 * _grain(random)
 
 
 def dawn(view: Floats, index: int, random: np.random.Generator) -> Floats:
@@ -128,13 +141,13 @@ def headlights(view: Floats, index: int, random: np.random.Generator) -> Floats:
         centre = (int(120 + 330 * step + random.integers(0, 60)), int(HEIGHT * 0.65))
         cv2.ellipse(beam, centre, (110, 45), 0, 0, 360, 1.0, -1)
         dark = dark + cv2.GaussianBlur(beam, (0, 0), 18) * (0.55 * view + 25)
-    return dark + random.normal(0, 3.5, view.shape).astype(np.float32)
+    return dark + 3.5 * _grain(random)
 
 
 def lamps(view: Floats, index: int, random: np.random.Generator) -> Floats:
     """By night the camera switches between lamps and infra-red every two minutes: contrast and light change."""
     lit = 30 + 0.5 * view if index // 60 % 2 else 0.3 * view
-    return lit + random.normal(0, 3.5, view.shape).astype(np.float32)
+    return lit + 3.5 * _grain(random)
 
 
 DISTURBANCES: dict[str, Disturbance] = {
