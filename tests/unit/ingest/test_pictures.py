@@ -101,7 +101,7 @@ def test_what_passes_and_why() -> None:
     assert moved.passed == "motion" and moved.motion > 0.05 and moved.measures["key_every_s"] == 4.0
     burst = Viewer(PLAN)
     # While something wants confirmation a look is taken so often, not at every picture.
-    told = [burst.look(view(), 0.5 * n, 1.0 if n > 3 else None, {}) for n in range(9)]
+    told = [burst.look(view(), 2.0 * n, 4.0 if n > 3 else None, {}) for n in range(9)]
     assert [n for n, sample in enumerate(told) if sample.passed == "burst"] == [4, 6, 8]
 
 
