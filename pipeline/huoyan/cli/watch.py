@@ -35,11 +35,13 @@ def run(
 
     SIGHUP, or `huoyan watch reload`, has the configuration read again.
     """
+    from huoyan import heap
     from huoyan.ingest.addresses import secrets_of
     from huoyan.ops import logs
     from huoyan.runs.prepare import locate_config
     from huoyan.runs.watch.loop import watch
 
+    heap.give_back()
     loaded = locate_config(config, state)
     logs.configure(json=json, secrets=secrets_of(loaded).values())
     stop, reload = threading.Event(), threading.Event()
