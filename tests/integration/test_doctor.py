@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from huoyan.config import load
+from huoyan.dispatch import reach
 from huoyan.incidents import open_store
 from huoyan.ops.doctor import machine
 from huoyan.runs.doctor import examine
 
+from ..support.receivers import NatsServer
 from ..support.rtsp import Server
 from ..support.running import huoyan
 
@@ -239,3 +242,32 @@ def test_back_ends_that_are_away_fail_without_their_secrets(
     assert found["deliver to http"]["verdict"] == "fail"
     assert "refused" in found["deliver to http"]["told"]
     assert "a-key-of-the-tests" not in json.dumps(found)
+
+
+def test_nats_without_its_stream_and_with_it(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = NatsServer(tmp_path / "nats", port)
+    server.start()
+    try:
+        config = county(
+            tmp_path,
+            [FILE],
+            "dispatch:",
+            "  to: [sqlite, nats]",
+            f'  nats: {{servers: ["nats://127.0.0.1:{server.port}"], consumers: [{{name: desk}}]}}',
+            'watch: {listen: "127.0.0.1:0"}',
+        )
+        found = examined(config)
+        assert found["deliver to nats"]["verdict"] == "fail"
+        assert "no stream huoyan-alerts" in found["deliver to nats"]["told"]
+        assert "huoyan queue init" in found["deliver to nats"]["todo"]
+        # It has created nothing.
+        assert server.ask(lambda js: js.streams_info()) == []
+        reach.init(load(config).config.dispatch)
+        assert examined(config)["deliver to nats"]["verdict"] == "ok"
+        server.ask(lambda js: js.delete_consumer("huoyan-alerts", "desk"))
+        assert "no consumer desk" in examined(config)["deliver to nats"]["told"]
+    finally:
+        server.kill()

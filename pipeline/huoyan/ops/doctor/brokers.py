@@ -5,15 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from huoyan.config_dispatch import Dispatch
+from huoyan.config_dispatch import Dispatch, Nats
 from huoyan.config_types import seconds
 from huoyan.dispatch import places
 from huoyan.dispatch.http import HttpEndpoint
 from huoyan.dispatch.protocol import Backend
 from huoyan.errors import HuoyanError
 from huoyan.ops.doctor.finding import Finding, fail, ok
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
 
 _GRACE_S = 5.0
 
@@ -28,13 +33,12 @@ def brokers(settings: Dispatch) -> Iterator[Finding]:
         yield fail("deliver", str(error), error.hint or "mend the configuration, or set the variable")
         return
     done: queue.SimpleQueue[tuple[str, Finding]] = queue.SimpleQueue()
+
+    def run(backend: Backend) -> None:
+        done.put((backend.name, _tried(backend, settings)))
+
     for backend in found:
-        threading.Thread(
-            target=lambda one: done.put((one.name, _tried(one))),
-            args=(backend,),
-            name=backend.name,
-            daemon=True,
-        ).start()
+        threading.Thread(target=run, args=(backend,), name=backend.name, daemon=True).start()
     waiting = {backend.name for backend in found}
     timeouts = (settings.nats.timeout, settings.mqtt.timeout, settings.http.timeout)
     end = time.monotonic() + 2 * max(map(seconds, timeouts)) + _GRACE_S
@@ -51,17 +55,56 @@ def brokers(settings: Dispatch) -> Iterator[Finding]:
         )
 
 
-def _tried(backend: Backend) -> Finding:
+def _tried(backend: Backend, settings: Dispatch) -> Finding:
     about = f"deliver to {backend.name}"
     began = time.monotonic()
     try:
         backend.connect()
         told = backend.probe() if isinstance(backend, HttpEndpoint) else "reached, and it takes us"
+        missing = _missing(settings.nats) if backend.name == "nats" else []
+        if missing:
+            return fail(about, f"it has no {', no '.join(missing)}", "huoyan queue init CONFIG creates them")
         return ok(about, f"{told} ({time.monotonic() - began:.2f} s)")
     except HuoyanError as error:
         where = f"{error.subject}: " if error.subject else ""
         return fail(
             about, f"{where}{error.message}", error.hint or "alerts wait in the outbox until it is back"
         )
+    except Exception as error:
+        return fail(about, f"{type(error).__name__}: {error}", "look at the broker's log")
     finally:
         backend.close()
+
+
+def _missing(settings: Nats) -> list[str]:
+    """Streams and consumers that are configured and not on the server.
+
+    Raises:
+        Away: it does not answer.
+    """
+    from huoyan.dispatch.nats_link import Address, Link
+
+    with closing(Link(Address(settings))) as link:
+        return link.call(lambda js: _absent(js, settings), _GRACE_S + 2 * seconds(settings.timeout))
+
+
+async def _absent(js: JetStreamContext, settings: Nats) -> list[str]:
+    from nats.js.errors import NotFoundError
+
+    async def is_there(asked: Awaitable[object]) -> bool:
+        try:
+            await asked
+        except NotFoundError:
+            return False
+        return True
+
+    absent = []
+    if not await is_there(js.stream_info(settings.stream)):
+        absent.append(f"stream {settings.stream}")
+    else:
+        for one in settings.consumers:
+            if not await is_there(js.consumer_info(settings.stream, one.name)):
+                absent.append(f"consumer {one.name}")
+    if settings.leases is not None and not await is_there(js.stream_info(f"KV_{settings.leases.bucket}")):
+        absent.append(f"bucket {settings.leases.bucket}")
+    return absent
