@@ -47,7 +47,7 @@ def test_nothing_opens_the_gate_where_nothing_happens(views: list[films.Floats],
         for index, picture in enumerate(films.film(view, films.DISTURBANCES[name], 70, seed=number)):
             gate.feed(picture, 2.0 * index)
             passed.append(gate.open and index >= 40)
-    assert sum(passed) <= 1, name
+    assert sum(passed) <= 0.02 * len(passed), name
 
 
 def test_machines_that_drive_in_or_work_are_let_through(views: list[films.Floats], shared_data: Path) -> None:

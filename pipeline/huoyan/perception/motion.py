@@ -38,7 +38,7 @@ _LEAST = 7.0
 _TIMES = 3.0
 """... and so many times what it differs by in three pictures of four."""
 _MOST_NOISE = 10.0
-_SHAKE = 0.45
+_SHAKE = 0.35
 """Part of a cell by which the picture may shake."""
 _CLUSTER = 5 / 9 - 1e-3
 """Share of changed cells among a cell and its eight neighbours from which it counts."""
