@@ -268,6 +268,8 @@ class Camera:
             return
         waited = clock - (self._key_at or self._opened_at)
         if waited > max(first_s, 3 * self._key_every if self._key_at else 0.0):
+            # There may be some that our own reader does not take for one (a recovery point instead of an IDR picture).
+            self._library = self._library or not self.taken
             raise Fault(
                 "no_pictures",
                 f"no key picture came for {waited:.0f} s (if it sends them less often: `first`)",

@@ -18,6 +18,8 @@ class Rhythm:
         self.due = 0
         self.at = clock
         self._counted = clock
+        self._every_s = 0.0
+        self._begun = False
 
     def wants(self, clock: float, every_s: float) -> bool:
         """Whether a picture of this moment is the one that is due."""
@@ -25,15 +27,29 @@ class Rhythm:
 
     def taken(self, clock: float, every_s: float) -> None:
         """It has been taken."""
-        # From grid to grid while it keeps pace; anew from here after a gap or where pictures are rare.
+        # From grid to grid while it keeps pace; anew from here at first, after a gap, or where pictures are rare.
         late = clock - self.at
-        self.at = self.at + every_s if late < every_s / 2 else clock + every_s
+        self.at = self.at + every_s if self._begun and late < every_s / 2 else clock + every_s
+        self._begun = True
 
     def count(self, clock: float, every_s: float) -> None:
-        """Count what has become due, taken or not; call it at least once an interval."""
+        """Count what has become due, taken or not; call it at least once an interval, before anything else.
+
+        When the interval changes, what is left of the old one grows or shrinks with it. So cameras that came one after
+        the other still do: with the rest left as it is, a county whose intervals grow under load would come in one
+        rush, once an interval, and never look like less load.
+        """
+        if every_s != self._every_s:
+            if self._every_s:
+                self.at = self._scaled(self.at, clock, every_s)
+                self._counted = self._scaled(self._counted, clock, every_s)
+            self._every_s = every_s
         while self._counted <= clock:
             self.due += 1
             self._counted += every_s
+
+    def _scaled(self, at: float, clock: float, every_s: float) -> float:
+        return clock + (at - clock) * every_s / self._every_s if at > clock else at
 
     def hasten(self, clock: float, every_s: float) -> None:
         """The interval has become shorter: what is due must not wait for the old one."""

@@ -224,6 +224,17 @@ def test_another_codec_is_left_to_the_library_at_once() -> None:
     assert [event for event, _ in world.events] == ["opening"]
 
 
+def test_what_we_take_for_no_key_pictures_is_left_to_the_library() -> None:
+    world = World()
+    world.connect()
+    while world.events[-1][1] != "no_pictures":
+        world.line.heard = world.clock
+        world.step()
+    while len(world.lines) == 1:
+        world.step()
+    assert [line.library for line in world.lines] == [False, True]
+
+
 def test_lines_that_hang_do_not_pile_up() -> None:
     world = World()
     for _ in range(3000):

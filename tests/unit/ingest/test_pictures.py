@@ -38,13 +38,16 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "h264": film(folder / "a.mp4", seconds=2.0),
         "h264 with B": film(folder / "b.mp4", seconds=2.0, bf="3", preset="veryfast"),
+        "h264 open": film(
+            folder / "e.mp4", seconds=2.0, bf="2", preset="veryfast", **{"x264opts": "open-gop=1"}
+        ),
         "h265": film(folder / "c.mp4", seconds=2.0, codec="libx265", size=(128, 96)),
         "mjpeg": film(folder / "d.avi", seconds=1.0, codec="mjpeg"),
     }
     return made
 
 
-@pytest.mark.parametrize("name", ["h264", "h264 with B", "h265", "mjpeg"])
+@pytest.mark.parametrize("name", ["h264", "h264 with B", "h264 open", "h265", "mjpeg"])
 def test_each_key_picture_is_decoded_by_itself(films: dict[str, Path], name: str) -> None:
     decoders, found = Decoders(), keys(films[name])
     with av.open(str(films[name])) as container:

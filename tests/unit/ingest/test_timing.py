@@ -105,3 +105,23 @@ def test_a_shorter_interval_does_not_wait_for_the_longer_one() -> None:
     assert not rhythm.wants(1.0, 0.5)
     rhythm.hasten(1.0, 0.5)
     assert rhythm.wants(1.5, 0.5)
+
+
+def test_cameras_stay_apart_when_intervals_grow_and_shrink() -> None:
+    """Otherwise all of a county's pictures come at once, and what answers to load never sees it fall."""
+    # 200 cameras with a key picture every 2 s, each at a moment of its own; intervals grow in steps, as under load.
+    steps = [2.0] * 10 + [2.6] * 5 + [3.4] * 5 + [4.4] * 5 + [5.7] * 5 + [7.4] * 5 + [9.6] * 5 + [16.0] * 120
+    came = []
+    for camera in range(200):
+        rhythm, offset = Rhythm(0.0), camera / 100
+        for second, every in enumerate(steps):
+            rhythm.count(float(second), every)
+            key = second + offset % 1
+            if second % 2 == int(offset) and rhythm.wants(key, every):
+                rhythm.taken(key, every)
+                came.append(key)
+        assert rhythm.due == pytest.approx(sum(1 / every for every in steps), abs=2)
+    late = [clock for clock in came if clock >= 60]
+    for begin in range(60, 150, 2):
+        together = sum(begin <= clock < begin + 2 for clock in late)
+        assert together <= 0.3 * 200, f"{together} of 200 come within 2 s of {begin} s"
