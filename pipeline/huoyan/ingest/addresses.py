@@ -12,10 +12,13 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
+from huoyan import redaction
 from huoyan.config import Camera, LoadedConfig
 from huoyan.config_types import seconds
 from huoyan.config_watch import Stream, Watch
 from huoyan.errors import ConfigError, SourceError
+from huoyan.ingest.auth import place
+from huoyan.ingest.faults import Fault
 from huoyan.perception.masks import blacken
 from huoyan.perception.signature import signature
 from huoyan.records import Ring
@@ -60,6 +63,8 @@ def read_secrets(path: Path) -> dict[str, str]:
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         found[name] = value
+    # Wherever they turn up from now on they are hidden, but for names of users, which are words like "admin".
+    redaction.hide(value for name, value in found.items() if not name.lower().endswith("user"))
     return found
 
 
@@ -120,6 +125,7 @@ def _plan(loaded: LoadedConfig, camera: Camera, stream: Stream, secrets: Mapping
     watch = loaded.config.watch
     subject = f"cameras.{camera.id}.stream"
     address = resolved(stream.url, f"{subject}.url", secrets)
+    redaction.hide(_password(address))
     if not is_live(address):
         path = loaded.resolve(Path(address))
         if not path.is_file():
@@ -152,6 +158,17 @@ def _plan(loaded: LoadedConfig, camera: Camera, stream: Stream, secrets: Mapping
         stream.sensitivity,
         stream.aim,
     )
+
+
+def _password(address: str) -> list[str]:
+    """The password of an address, if there is one and it can be read."""
+    if not is_live(address):
+        return []
+    try:
+        account = place(address).account
+    except Fault:
+        return []
+    return [account.password] if account is not None else []
 
 
 def _patience(watch: Watch, stream: Stream) -> Patience:
