@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from huoyan.cli.queue import Config, Json, State, app, opened
+from huoyan.cli.queue import Config, Json, State, opened
+from huoyan.cli.queue import app as app
 from huoyan.errors import DispatchError
 
 
