@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from county.box import Daemon, used
+from county.box import Daemon, family, used
 from county.farm import Farm, Server
 from county.slope import slope
 
@@ -140,7 +140,7 @@ def reconnects(daemon: Daemon, farm: Farm, times: int) -> dict[str, Any]:
 
     The first tenth is not counted: it warms up.
     """
-    rows: list[tuple[int, int, int, float]] = []
+    rows: dict[str, list[float]] = {}
     began = time.monotonic()
     for turn in range(times):
         before = {one["id"]: one["connections"] for one in daemon.status()["cameras"]}
@@ -152,22 +152,21 @@ def reconnects(daemon: Daemon, farm: Farm, times: int) -> dict[str, Any]:
             if time.monotonic() > end:
                 raise RuntimeError(f"not all cameras came back after cut {turn + 1}; see {daemon.log}")
             time.sleep(0.05)
-        held = [used(one["pid"]) for one in daemon.status()["processes"]]
+        held = [used(one) for one in family(daemon.pid)]
         known = [one for one in held if one is not None]
-        rows.append(
-            (
-                turn,
-                sum(one.threads for one in known),
-                sum(one.descriptors for one in known),
-                sum(one.rss for one in known) / 1e6,
-            )
-        )
-    kept = np.array(rows[len(rows) // 10 :])
+        for name, value in (
+            ("threads", sum(one.threads for one in known)),
+            ("descriptors", sum(one.descriptors for one in known)),
+            ("RSS in all, MB", sum(one.rss for one in known) / 1e6),
+            *((f"of it {one.name}", one.rss / 1e6) for one in known),
+        ):
+            rows.setdefault(name, []).append(value)
     result: dict[str, Any] = {"cameras": len(farm.addresses), "reconnections of each": times}
-    for column, name in ((1, "threads"), (2, "descriptors"), (3, "RSS, MB")):
-        found = slope(kept[:, 0], kept[:, column])
+    for name, values in rows.items():
+        kept = values[len(values) // 10 :]
+        found = slope(range(len(kept)), kept)
         result[f"{name}: at first, at last, slope in {times} reconnections (95 %)"] = (
-            f"{kept[0, column]:.1f}, {kept[-1, column]:.1f}, {times * found.middle:+.2f} "
+            f"{kept[0]:.1f}, {kept[-1]:.1f}, {times * found.middle:+.2f} "
             f"({times * found.low:+.2f} to {times * found.high:+.2f})"
         )
     result["seconds"] = round(time.monotonic() - began)
