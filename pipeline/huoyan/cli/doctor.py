@@ -30,17 +30,19 @@ def doctor(
 
     Changes nothing. Exits with 2 if the configuration is wrong, with 1 if anything else fails; warnings do not count.
     """
+    from rich.console import Console
+
     from huoyan.runs.doctor import examine
 
     found: list[Finding] = []
-    for finding in examine(config, state, with_cameras=cameras):
-        found.append(finding)
-        if json:
-            typer.echo(jsonlib.dumps(finding.as_json(), ensure_ascii=False))
+    with Console(stderr=True).status("examining") as shown:
+        for finding in examine(config, state, with_cameras=cameras):
+            found.append(finding)
+            shown.update(f"{finding.about}: {finding.verdict}")
+            if json:
+                typer.echo(jsonlib.dumps(finding.as_json(), ensure_ascii=False))
     failed = [finding for finding in found if finding.verdict == "fail"]
     if not json:
-        from rich.console import Console
-
         Console().print(_table(found))
         warned = sum(finding.verdict == "warn" for finding in found)
         typer.echo(f"{len(found)} checks, {warned} warnings, {len(failed)} failed")

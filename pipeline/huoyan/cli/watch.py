@@ -36,14 +36,13 @@ def run(
     SIGHUP, or `huoyan watch reload`, has the configuration read again.
     """
     from huoyan import heap
-    from huoyan.ingest.addresses import secrets_of
     from huoyan.ops import logs
     from huoyan.runs.prepare import locate_config
     from huoyan.runs.watch.loop import watch
 
     heap.give_back()
     loaded = locate_config(config, state)
-    logs.configure(json=json, secrets=secrets_of(loaded).values())
+    logs.configure(json=json)
     stop, reload = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -69,19 +69,21 @@ def configure(
     )
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
-    child.prelude = Prelude(json, redaction.known(), level)
+    child.prelude = Prelude(json, level)
 
 
-@dataclass(frozen=True, slots=True)
 class Prelude:
     """Sets up the logs of a child process like its parent's; called in it with its name."""
 
-    json: bool
-    secrets: tuple[str, ...]
-    level: int
+    def __init__(self, json: bool, level: int, secrets: tuple[str, ...] = ()) -> None:
+        self.json, self.level, self.secrets = json, level, secrets
 
     def __call__(self, process: str) -> None:
         configure(json=self.json, process=process, secrets=self.secrets, level=self.level)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What is secret is known when a child starts, not when the logs are set up: configurations are read again.
+        return Prelude, (self.json, self.level, redaction.known())
 
 
 class Pipe(logging.StreamHandler[TextIO]):

@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import pickle
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from huoyan import child, redaction
+from huoyan.config import load
+from huoyan.ingest.addresses import plans
 from huoyan.ops import logs
 
 ADDRESS = "rtsp://admin:Hun/ter@2x@10.0.0.9:554/1"
@@ -253,3 +257,25 @@ def test_children_log_through_the_same_pipe(capfd: pytest.CaptureFixture[str]) -
     assert first["event"] == "opening rtsp://***@10.0.0.9:554/1"
     assert second["event"] == "ended by an error"
     assert second["exception"].splitlines()[-1] == "OSError: rtsp://***@10.0.0.9:554/1: refused, as ***"
+
+
+def test_what_is_read_later_is_hidden_too_and_in_children_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = configured()
+    (tmp_path / "secrets").write_text("CAM_USER=operator\nCAM_7=Quite-neutral\n", encoding="utf-8")
+    (tmp_path / "secrets").chmod(0o600)
+    monkeypatch.setenv("NORTH", "operator:From-the-air")
+    (tmp_path / "county.yaml").write_text(
+        "cameras:\n"
+        '  - {id: a, stream: {url: "rtsp://${CAM_USER}:${CAM_7}@h/1"}}\n'
+        '  - {id: b, stream: {url: "rtsp://${NORTH}@h/2"}}\n'
+        "watch: {secrets: secrets}\n",
+        encoding="utf-8",
+    )
+    plans(load(tmp_path / "county.yaml"))
+    logging.getLogger("huoyan.x").warning("operator Quite-neutral From-the-air")
+    assert lines(stream)[0]["event"] == "operator *** ***"
+    assert child.prelude is not None
+    handed = pickle.loads(pickle.dumps(child.prelude))
+    assert {"Quite-neutral", "From-the-air"} <= set(handed.secrets)
