@@ -31,7 +31,7 @@ class Outgoing:
         """Put a report in."""
         with self._ready:
             if isinstance(report, Sample):
-                before = self._samples.pop(report.camera, None)
+                before = self._samples.get(report.camera)
                 self.dropped += before is not None
                 if before is not None and before.picture is not None and report.picture is None:
                     # It was worth a look; what came after it is not.
@@ -52,7 +52,7 @@ class Outgoing:
             self._ready.notify()
 
     def take(self) -> Report | None:
-        """The next report, waiting for it: signs of life first, then events, then the oldest sample."""
+        """The next report, waiting for it: signs of life first, then events, then the camera that waits longest."""
         with self._ready:
             while True:
                 if self._tally is not None:

@@ -202,7 +202,8 @@ class Desk:
     def put(self, camera: Camera, key: Key, burst_s: float | None) -> None:
         """Hand a picture over; never waits."""
         with self._ready:
-            self.dropped += self._waiting.pop(camera.plan.id, None) is not None
+            # It keeps its camera's place in the line: who is replaced again and again would else never have a turn.
+            self.dropped += camera.plan.id in self._waiting
             self._waiting[camera.plan.id] = camera, key, burst_s
             self._ready.notify()
 

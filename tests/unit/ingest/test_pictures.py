@@ -157,7 +157,7 @@ def sample(camera: str, clock: float, passed: bool = False) -> Sample:
     return made if passed else replace(made, passed="", picture=None)
 
 
-def test_of_each_camera_the_newest_waits_and_what_was_worth_a_look_stays() -> None:
+def test_of_each_camera_the_newest_waits_in_its_place_and_what_was_worth_a_look_stays() -> None:
     outgoing = Outgoing()
     outgoing.put(sample("a", 1.0))
     outgoing.put(sample("b", 1.5, passed=True))
@@ -177,7 +177,7 @@ def test_of_each_camera_the_newest_waits_and_what_was_worth_a_look_stays() -> No
         "Sample",
         "ViewState",
     ]
-    assert [(s.camera, s.clock) for s in taken if isinstance(s, Sample)] == [("b", 1.5), ("a", 2.0)]
+    assert [(s.camera, s.clock) for s in taken if isinstance(s, Sample)] == [("a", 2.0), ("b", 1.5)]
     assert outgoing.dropped == 2
 
 
