@@ -40,17 +40,15 @@ def count_frame(memory: Memory, source: str, time: datetime, period_s: float = 0
     A live camera is looked at whenever something moves: all its looks within `period_s` are one frame, so that "2 of
     the last 4 frames" asks for as much of it as of an archive with a frame every period.
     """
-    key = f"#frames|{source}"
-    if not period_s:
-        number = int(memory.get(key) or 0) + 1
-        memory.put(key, number)
-        return number
-    number, since = memory.get(key) or (0, 0.0)
-    now = time.timestamp()
-    if number and 0 <= now - since < period_s:
-        return int(number)
-    memory.put(key, [number + 1, now])
-    return int(number) + 1
+    key, since_key = f"#frames|{source}", f"#since|{source}"
+    number = int(memory.get(key) or 0)
+    if period_s:
+        now, since = time.timestamp(), memory.get(since_key)
+        if since is not None and 0 <= now - since < period_s:
+            return number
+        memory.put(since_key, now)
+    memory.put(key, number + 1)
+    return number + 1
 
 
 def look(

@@ -13,6 +13,7 @@ from huoyan import scenes
 from huoyan.config import Camera, LoadedConfig
 from huoyan.config_types import seconds
 from huoyan.config_watch import Stream, Watch
+from huoyan.dispatch import places
 from huoyan.errors import ConfigError
 from huoyan.ingest.addresses import plans
 from huoyan.records import FrameRef, frame_id
@@ -124,11 +125,15 @@ class County:
         Raises:
             ConfigError: they hold mistakes.
             ModelError: a model cannot be used.
+            MissingExtra: a client library of a place that alerts go to is not installed.
         """
         loaded = self.prepared.loaded
         if loaded.path is None:
             raise ConfigError("there is no configuration file to read again")
-        return county(prepare(locate_config(loaded.path, loaded.state)))
+        fresh = locate_config(loaded.path, loaded.state)
+        # What keeps the sender from taking it must be known before anything else has taken it.
+        places.remote(fresh.config.dispatch)
+        return county(prepare(fresh))
 
     def close(self) -> None:
         self._live.close()

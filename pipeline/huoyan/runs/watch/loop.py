@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,8 @@ DRAIN_S = 10.0
 """From the order to stop to the end."""
 SETTLE_S = 15.0
 """After the models are loaded every camera has its first look: only then load is measured."""
+_AT_START = ("readers", "inference", "listen", "logins", "restart_after")
+"""Keys that the parts of a running daemon were made with."""
 _AGAIN_S = 2.0
 """Between attempts to write what could not be written."""
 _REST_S = 600.0
@@ -124,6 +127,7 @@ class Watcher:
         self._reporter = Reporter()
         self.status = self._reporter.snapshot(self)
         self._bursts: dict[str, float] = {}
+        self._reading: Future[County] | None = None
         self._dropped, self._settled_at = 0, 0.0
         self._next_tick = self._next_expiry = self._again = 0.0
         # Ended in the reverse order: readers first, the sender last.
@@ -147,8 +151,9 @@ class Watcher:
                 systemd.notify("READY=1")
                 self._ready(self.status)
             if self.reloading.is_set():
-                self.reloading.clear()
                 self._reload()
+            if self._reading is not None and self._reading.done():
+                self._reloaded(self._reading)
         self._drain()
         return self.result
 
@@ -229,6 +234,9 @@ class Watcher:
             self.models.failed += 1
             return
         look = flight.look
+        if flight.camera not in self.county.cameras:
+            # A reload has taken it out of the configuration meanwhile.
+            return
         self.judge.feed(Seen(flight.camera, looked.seen, look.picture, look.clock))
         if look.changes:
             self.judge.feed(looked_closer(flight.camera, look))
@@ -304,34 +312,63 @@ class Watcher:
 
     # ------------------------------------------------------------------------------- reload and the end
     def _reload(self) -> None:
-        """Take a new configuration, whole, or none of it."""
+        """Have the configuration read, in a thread: the cameras go on meanwhile."""
+        if self._reading is not None:
+            # What is being read may be older than what this asks for: once more, afterwards.
+            return
+        self.reloading.clear()
         systemd.reloading()
+        reading: Future[County] = Future()
+        self._reading = reading
+
+        def read() -> None:
+            try:
+                reading.set_result(self.county.read_again())
+            except HuoyanError as error:
+                reading.set_exception(error)
+            except Exception as error:
+                log.exception("the new configuration could not be read")
+                reading.set_exception(HuoyanError(f"{type(error).__name__}: {error}"))
+
+        threading.Thread(target=read, name="reload", daemon=True).start()
+
+    def _reloaded(self, reading: Future[County]) -> None:
+        """Take a new configuration, whole, or none of it."""
+        self._reading = None
         self.reloads += 1
         try:
-            fresh = self.county.read_again()
+            later = self._use(reading.result())
         except HuoyanError as error:
             self.last_reload = f"refused: {error}"
             log.error("the new configuration is refused, the old one stays: %s", error)
         else:
-            self._use(fresh)
-            self.last_reload = f"applied {fresh.prepared.loaded.sha256[:12]}"
-            log.info("the new configuration is in force")
+            waits = f"; at the next start: {', '.join(later)}" if later else ""
+            self.last_reload = f"applied {self.county.prepared.loaded.sha256[:12]}{waits}"
+            log.info("the new configuration is in force%s", waits)
         self.status = self._reporter.snapshot(self)
         systemd.notify("READY=1")
 
-    def _use(self, fresh: County) -> None:
+    def _use(self, fresh: County) -> list[str]:
+        """Take another county; returns the keys of `watch` that come into force at the next start only.
+
+        Raises:
+            ConfigError, MissingExtra: nothing has changed then.
+        """
+        self.readers.use(fresh)
         before, self.county = self.county, fresh
         before.close()
         settings = fresh.settings
         if fresh.prepared.settings != before.prepared.settings:
             self.models.use(fresh.prepared.settings)
-        self.readers.use(fresh)
         self.judge.use(fresh.prepared)
         self.desk.use(fresh.prepared)
         self.slots.keep(frozenset(fresh.cameras))
         self.room.settings = settings.disk
         self.pace.slowest = settings.slowest
         self.sender.use(fresh.prepared.loaded.config.dispatch)
+        return [
+            f"watch.{key}" for key in _AT_START if getattr(settings, key) != getattr(before.settings, key)
+        ]
 
     def _drain(self) -> None:
         """Judge what was seen, and have it delivered, within `DRAIN_S` in all."""

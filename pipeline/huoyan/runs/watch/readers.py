@@ -24,8 +24,8 @@ class Readers:
     def __init__(self, county: County, memory: Memory, give: Callable[[Report], None]) -> None:
         settings = county.settings
         self._county, self._memory = county, memory
-        self._owned: frozenset[str] | None = None
-        self._leases = self._leased()
+        self._leases = _leased(county)
+        self._owned: frozenset[str] | None = None if self._leases is None else frozenset()
         self.handles = [
             Ingest(f"ingest-{index}", settings.logins, give, restart_after_s=seconds(settings.restart_after))
             for index in range(settings.readers)
@@ -51,17 +51,25 @@ class Readers:
             handle.check()
 
     def use(self, county: County) -> None:
-        """Read the cameras of another configuration; those that did not change go on undisturbed."""
-        before, self._county = self._county, county
+        """Read the cameras of another configuration; those that did not change go on undisturbed.
+
+        Raises:
+            ConfigError, MissingExtra: the boxes' leases cannot be had like this; nothing has changed then.
+        """
+        before = self._county
         old, new = (one.prepared.loaded.config.dispatch.nats for one in (before, county))
-        if self._leases is not None and old == new and before.box == county.box:
-            self._leases.use(county.cameras)
+        if old == new and before.box == county.box:
+            if self._leases is not None:
+                self._leases.use(county.cameras)
+            self._county = county
         else:
+            leases = _leased(county)
             if self._leases is not None:
                 self._leases.stop()
-            self._leases = self._leased()
-            if self._leases is not None:
-                self._leases.start()
+            self._county, self._leases = county, leases
+            self._owned = None if leases is None else frozenset()
+            if leases is not None:
+                leases.start()
         self._deal()
 
     def share(self) -> bool:
@@ -109,15 +117,6 @@ class Readers:
     def members(self) -> list[Member]:
         return [Member(h.name, h.pid, h.restarts, h.silent_s) for h in self.handles]
 
-    def _leased(self) -> Leases | None:
-        """What shares the cameras with other boxes; None: all of them are ours."""
-        settings = self._county.prepared.loaded.config.dispatch.nats
-        if settings.leases is None:
-            self._owned = None
-            return None
-        self._owned = frozenset()
-        return Leases(settings, self._county.box, self._county.cameras)
-
     def _deal(self) -> None:
         shares: list[list[CameraPlan]] = [[] for _ in self.handles]
         for plan in self._plans().values():
@@ -136,3 +135,9 @@ class Readers:
     def _index(self, camera: str) -> int:
         # Not hash(): it differs from run to run, and a restart would shuffle all cameras.
         return zlib.crc32(camera.encode()) % len(self.handles)
+
+
+def _leased(county: County) -> Leases | None:
+    """What shares the cameras with other boxes; None: all of them are ours."""
+    settings = county.prepared.loaded.config.dispatch.nats
+    return Leases(settings, county.box, county.cameras) if settings.leases is not None else None
