@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from huoyan import incidents, scenes
+from huoyan import alerts, incidents, scenes
 from huoyan.alerts import files
 from huoyan.config_types import seconds
 from huoyan.errors import SourceError, StorageError
@@ -189,9 +189,10 @@ class LiveJudge:
         reopen = self._reader(seen.picture)
         others = [item.detection for item in observations.items]
         findings = [_with_episode(finding) for finding in judgement.findings]
+        opened: dict[str, alerts.Opened] = {}
         for revision in incidents.associate(self._store, findings):
             self._keep(seen, judged)
-            alert, notes = tell(revision, self._prepared, self._store, others, {}, reopen)
+            alert, notes = tell(revision, self._prepared, self._store, others, opened, reopen)
             for note in notes:
                 log.warning("%s: %s", seen.camera, note)
             judged.alerts.append(alert)
@@ -233,7 +234,10 @@ class LiveJudge:
             if isinstance(old, Seen) and old.picture is not None:
                 self._waiting[-WITH_PICTURES - 1] = replace(old, picture=None)
         if len(self._waiting) > MOST_WAITING:
-            self.lost += isinstance(self._waiting.popleft(), Seen)
+            # Looks go first: cameras are looked at again, but the end of a fault is said once.
+            oldest = next((task for task in self._waiting if isinstance(task, Seen)), self._waiting[0])
+            self._waiting.remove(oldest)
+            self.lost += 1
 
 
 def live_context(prepared: Prepared) -> JudgeContext:
