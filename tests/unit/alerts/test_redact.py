@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from huoyan.alerts import redact
+from huoyan.alerts import faces, redact
 from huoyan.records import Box, Detection, Image
 
 
@@ -109,7 +109,7 @@ def test_what_looks_like_a_plate_but_is_the_evidence_stays() -> None:
 def test_without_the_face_detector_heads_are_still_hidden(
     picture: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redact, "_face_library", lambda: None)
+    monkeypatch.setattr(faces, "can_find", lambda: False)
     assert not redact.can_find_faces()
     assert redact.face_boxes(picture) == []
     person = Detection("person", 0.9, (100.0, 100.0, 160.0, 280.0))
