@@ -27,9 +27,10 @@ class Rhythm:
 
     def taken(self, clock: float, every_s: float) -> None:
         """It has been taken."""
-        # From grid to grid while it keeps pace; anew from here at first, after a gap, or where pictures are rare.
+        # From grid to grid while none is missed, late as key pictures may let it be (2 s apart, one due every 2.2);
+        # anew from here at first, after a gap, or where pictures are rare.
         late = clock - self.at
-        self.at = self.at + every_s if self._begun and late < every_s / 2 else clock + every_s
+        self.at = self.at + every_s if self._begun and late < every_s else clock + every_s
         self._begun = True
 
     def count(self, clock: float, every_s: float) -> None:
