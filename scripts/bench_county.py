@@ -25,10 +25,10 @@ from typing import Any
 
 import cv2
 
-from county import films, kills, soak, steady, storm
-from county.box import Daemon, write_county
-from county.brokers import Nats
-from county.farm import Farm
+from live import films, kills, soak, steady, storm
+from live.box import Daemon, write_county
+from live.brokers import Nats
+from live.farm import Farm
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGINS_PER_S = 5.0

@@ -18,7 +18,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "bin" / "python"
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", f"{ROOT}[analyst,mqtt,nats,dev,docs]"], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "-q", f"{ROOT}[analyst,mqtt,nats,dev,docs]"], check=True
+        )
         frozen = subprocess.run(
             [python, "-m", "pip", "freeze", "--exclude", "huoyan"], check=True, capture_output=True, text=True
         ).stdout

@@ -29,7 +29,7 @@ def kills() -> Iterator[ModuleType]:
     """The benchmark's own harness."""
     sys.path.insert(0, str(ROOT / "scripts"))
     try:
-        from county import kills
+        from live import kills
 
         yield kills
     finally:
@@ -56,8 +56,8 @@ def reel(kills: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(kills: ModuleType, reel: Path, folder: Path, times: int) -> Any:
-    from county.box import free_port
-    from county.brokers import Nats
+    from live.box import free_port
+    from live.brokers import Nats
 
     cameras = [{"id": f"cam-{n}", "stream": {"url": "rtsp://127.0.0.1:9/x"}} for n in range(CAMERAS)]
     with kills.running(Nats(folder / "nats")) as broker:

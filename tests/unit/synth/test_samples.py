@@ -19,7 +19,7 @@ from PIL import Image
 from shots import SHOTS
 from sun import sun_position
 
-LIMIT_BYTES = 15_000_000
+LIMIT_BYTES = 20_000_000
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from county.box import free_port
+from live.box import free_port
 
 STREAM = "huoyan-alerts"
 _PATIENCE_S = 20.0

@@ -25,10 +25,10 @@ import cv2
 import numpy as np
 import yaml
 
-from county import films, replayed
-from county.box import Daemon, write_county
 from huoyan import config as configuration
 from huoyan.dispatch import reach
+from live import films, replayed
+from live.box import Daemon, write_county
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 STEP = timedelta(minutes=30)
@@ -136,7 +136,7 @@ def run(config: Path, shown: Path, broker: Broker, kills: int = 0, seed: int = 7
     _prepare(config)
     paths = [str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"PYTHONPATH": os.pathsep.join(paths)}
-    daemon = Daemon(config, (sys.executable, "-m", "county.replayed"), (str(shown),), environment)
+    daemon = Daemon(config, (sys.executable, "-m", "live.replayed"), (str(shown),), environment)
     state = config.parent / "state"
     whole = sum(len(one) for one in played.cameras.values())
     done: Counter[str] = Counter()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from county.slope import by_minute, slope
-from county.steady import Window
+from live.slope import by_minute, slope
+from live.steady import Window
 
 
 def growth(window: Window) -> dict[str, Any]:

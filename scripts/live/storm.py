@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from county.box import Daemon, family, used
-from county.farm import Farm, Server
-from county.slope import slope
+from live.box import Daemon, family, used
+from live.farm import Farm, Server
+from live.slope import slope
 
 _STEP_S = 0.5
 _HOLD_S = 25.0

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from county.box import Daemon, Meter, family
+from live.box import Daemon, Meter, family
 
 _STEP_S = 2.0
 _PATIENCE_S = 300.0

@@ -1,6 +1,6 @@
 """`huoyan watch` with cameras that play a list of pictures, the same each time: runs can be compared then.
 
-    python -m county.replayed CONFIG REEL
+    python -m live.replayed CONFIG REEL
 
 All of it is the daemon as it is, its processes, its judge, its sender; only the reading of streams is replaced, by a
 process that sends the pictures of a folder `REEL` (`write`) with the times that stand there. Nobody can replay a live
@@ -224,6 +224,6 @@ def main(config: Path, reel: Path) -> None:
 
 if __name__ == "__main__":
     # By its name, so that the processes of the daemon find it too.
-    from county import replayed
+    from live import replayed
 
     replayed.main(Path(sys.argv[1]), Path(sys.argv[2]))
