@@ -158,8 +158,8 @@ class Used:
     descriptors: int
 
 
-def used(pid: int) -> Used | None:
-    """None: it is gone."""
+def used(pid: int, name: str = "") -> Used | None:
+    """What a process uses, under its own name or another; None: it is gone."""
     folder = Path(f"/proc/{pid}")
     try:
         text = (folder / "stat").read_text()
@@ -172,8 +172,9 @@ def used(pid: int) -> Used | None:
         return None
     # Fields after the name, from the state on: utime and stime are the 12th and 13th, threads the 18th.
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS
-    name = text[text.index("(") + 1 : text.rindex(")")]
-    return Used(name, cpu_s, rss, pss, int(fields[17]), descriptors)
+    return Used(
+        name or text[text.index("(") + 1 : text.rindex(")")], cpu_s, rss, pss, int(fields[17]), descriptors
+    )
 
 
 def family(pid: int) -> list[int]:
@@ -193,7 +194,12 @@ def family(pid: int) -> list[int]:
 class Meter:
     """CPU of processes that come and go, and what they hold. Look at it every second or two."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Mapping[int, str] | None = None) -> None:
+        """
+        Args:
+            names: of processes that are to have another name than their own.
+        """
+        self._names = names or {}
         self.cpu_s: dict[str, float] = {}
         """By the name of the process, since the first look."""
         self._last: dict[int, float] = {}
@@ -203,7 +209,7 @@ class Meter:
         """Take what they have used since the last look; gives them as they are now."""
         seen = []
         for pid in pids:
-            one = used(pid)
+            one = used(pid, self._names.get(pid, ""))
             if one is None:
                 continue
             seen.append(one)

@@ -49,7 +49,7 @@ def wait_for_cameras(daemon: Daemon, count: int, patience_s: float = _PATIENCE_S
 
 def measure(daemon: Daemon, servers: list[int], seconds: float) -> Window:
     """Measure for so long, from one count of due samples to another: readers tell theirs every few seconds."""
-    ours, theirs = Meter(), Meter()
+    ours, theirs = Meter({daemon.pid: "main"}), Meter()
     first = _told_anew(daemon)
     began = time.monotonic()
     rss: dict[str, list[int]] = {}

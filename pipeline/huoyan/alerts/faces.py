@@ -25,7 +25,7 @@ log = logging.getLogger("huoyan.alerts")
 Face = tuple[float, float, float, float, float]
 """x, y, width and height in pixels; score, of 100."""
 
-_CALLS = 200
+_CALLS = 50
 _WAIT_S = 30.0
 _HEAD = struct.Struct("<II")
 
