@@ -49,8 +49,8 @@ TICK_S = 1.0
 EXPIRE_S = 60.0
 DRAIN_S = 10.0
 """From the order to stop to the end."""
-SETTLE_S = 15.0
-"""After the models are loaded every camera has its first look: only then load is measured."""
+SETTLE_S = 60.0
+"""After the models are loaded every camera logs in and has its first look: only then load is measured."""
 _AT_START = ("readers", "inference", "listen", "logins", "restart_after")
 """Keys that the parts of a running daemon were made with."""
 _AGAIN_S = 2.0
