@@ -6,7 +6,7 @@
 
 Real RTSP over loopback (`serve_rtsp.py`, Debian's GStreamer), 640x360 H.264 with a key frame every two seconds; the
 films show real views and real machines, and the daemon's gate lets the wanted share of their pictures pass
-(`county/films.py`). The daemon runs as `huoyan watch`, with its own processes; its CPU and memory are those of all of
+(`live/films.py`). The daemon runs as `huoyan watch`, with its own processes; its CPU and memory are those of all of
 them, the servers' CPU is told apart. CPU seconds are measured, not time of the wall: they hold on a busy machine, while
 latencies suffer from whatever else runs on it; the load is told beside.
 """
