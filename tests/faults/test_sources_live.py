@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,8 @@ import pytest
 
 from huoyan.records import Frame, Skip
 from huoyan.sources.live import LiveFrames, Patience, is_live, without_password
+
+from ..support.cameras import web
 
 QUICK = Patience(open_s=2.0, first_s=2.0, read_s=1.0, pause_s=0.2, longest_pause_s=0.4)
 
@@ -65,25 +67,12 @@ class Camera:
 
 @contextmanager
 def served(camera: Camera) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            with suppress(OSError):
-                camera.answer(self)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://user:secret@127.0.0.1:{server.server_port}/live.ts"
-    finally:
-        camera.release.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with web(camera.answer) as host:
+        try:
+            yield f"http://user:secret@{host}/live.ts"
+        finally:
+            # Before the server waits for what it still answers.
+            camera.release.set()
 
 
 def watch(live: LiveFrames, until: float, enough: int = 10**9) -> tuple[list[Frame], list[Skip]]:

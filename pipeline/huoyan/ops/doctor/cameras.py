@@ -21,7 +21,7 @@ from huoyan.sample import CameraPlan
 _GRACE_S = 5.0
 _LARGE = 1280 * 720
 _SKEW_S = 5.0
-_TODO: Mapping[str, str] = {
+_REMEDIES: Mapping[str, str] = {
     "unauthorised": "set user and password as its own page takes them; too many tries may have locked it",
     "refused": "is the address right, and the camera's RTSP service on?",
     "unreachable": "check cable, power, and the route to its network (ping)",
@@ -120,7 +120,9 @@ def _deadline_s(plan: CameraPlan) -> float:
 def _judged(plan: CameraPlan, came: Probe | Fault) -> Finding:
     about = f"camera {plan.id}"
     if isinstance(came, Fault):
-        return fail(about, came.why, _TODO.get(came.code, "look at the camera's own page"), code=came.code)
+        return fail(
+            about, came.why, _REMEDIES.get(came.code, "look at the camera's own page"), code=came.code
+        )
     width, height = came.size
     parts = [f"{came.codec} {width}x{height}"]
     if came.fps is not None:
