@@ -9,8 +9,9 @@ like any other.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from huoyan.perception import boxes
 from huoyan.perception.boxes import Hits
 from huoyan.perception.cards import Platt, SecondLook
 from huoyan.perception.detector import Detector
+from huoyan.perception.recollection import Answer
 from huoyan.records import Box, Detection, Image
 
 Window = tuple[int, int, int, int]
+Recall = Callable[[Sequence[Detection], Callable[[Sequence[Detection]], list[Answer]]], list[Answer]]
 
 # What the second look must share with the first to be about the same thing (IoU).
 _SAME = 0.4
@@ -37,6 +40,7 @@ def look_again(
     labels: Collection[str] | None = None,
     *,
     drop: bool = True,
+    recall: Recall | None = None,
 ) -> list[Detection]:
     """Settle the uncertain ones of `detections`.
 
@@ -46,6 +50,7 @@ def look_again(
         detections: of this picture, found with `detector.second_look_thresholds(labels)`.
         labels: what earns a second look; default every class.
         drop: leave out what does not reach its threshold in the end; False keeps it, for explanations.
+        recall: asks a memory of the view before anything is looked at, see `recollection`; default there is none.
 
     Returns:
         Detections by falling score. Those looked at twice carry `first_score` and `second_score` in their
@@ -55,10 +60,10 @@ def look_again(
     settled = list(detections)
     if plan is not None:
         chosen = _choose(detector, image, settled, labels, plan)
-        for index, detection in zip(
-            chosen, _look(detector, image, [settled[i] for i in chosen]), strict=True
-        ):
-            settled[index] = detection
+        doubtful, look = [settled[i] for i in chosen], partial(_look, detector, image)
+        answers = look(doubtful) if recall is None else recall(doubtful, look)
+        for index, answer in zip(chosen, answers, strict=True):
+            settled[index] = _settle(settled[index], answer, plan)
     if drop:
         settled = [d for d in settled if d.score >= detector.thresholds[d.label]]
     return sorted(settled, key=lambda d: -d.score)
@@ -96,7 +101,7 @@ def _choose(
     return sorted(chosen, key=lambda i: -detections[i].score)[: plan.limit]
 
 
-def _look(detector: Detector, image: Image, detections: Sequence[Detection]) -> list[Detection]:
+def _look(detector: Detector, image: Image, detections: Sequence[Detection]) -> list[Answer]:
     """Look at a crop round each, all in one call."""
     plan = detector.card.second_look
     if plan is None or not detections:
@@ -106,15 +111,13 @@ def _look(detector: Detector, image: Image, detections: Sequence[Detection]) -> 
     # Scores far below the first look's are as good as none; the threshold only saves work.
     seen = detector.second.hits(crops, thresholds=plan.low / 4, long_side=plan.long_side)
     return [
-        _settle(detector, detection, window, hits, plan)
+        _best_match(detector.second, detection, window, hits)
         for detection, window, hits in zip(detections, windows, seen, strict=True)
     ]
 
 
-def _settle(
-    detector: Detector, detection: Detection, window: Window, hits: Hits, plan: SecondLook
-) -> Detection:
-    second, box = _best_match(detector.second, detection, window, hits)
+def _settle(detection: Detection, answer: Answer, plan: SecondLook) -> Detection:
+    second, box = answer
     return replace(
         detection,
         score=combine(detection.score, second, plan),
@@ -123,7 +126,7 @@ def _settle(
     )
 
 
-def _best_match(detector: Detector, detection: Detection, window: Window, hits: Hits) -> tuple[float, Box]:
+def _best_match(detector: Detector, detection: Detection, window: Window, hits: Hits) -> Answer:
     """Best score of the same label at the same place, 0 if nothing is there, with its box in the picture."""
     corner = np.array([window[0], window[1]] * 2, dtype=np.float32)
     moved = hits.boxes + corner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from huoyan import georef
@@ -15,6 +16,7 @@ from huoyan.perception import dust, quality, runtimes, second_look, tiling
 from huoyan.perception.change import ChangeDetector
 from huoyan.perception.detector import Detector
 from huoyan.perception.dust import DustClassifier
+from huoyan.perception.recollection import Recollection
 from huoyan.perception.runtimes import AUTO, Wish
 from huoyan.perception.tracker import Tracker
 from huoyan.perception.vehicle_plates import READING, VehiclePlates
@@ -81,8 +83,17 @@ class LookSettings:
 class Eyes:
     """The loaded models with the settings they run under. Make one per process."""
 
-    def __init__(self, settings: LookSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: LookSettings, recollection: Recollection | None = None) -> None:
+        """Load the models.
+
+        Args:
+            settings: what they are and how they run.
+            recollection: of live cameras' views. Without one, what is seen in a frame depends on that frame alone.
+
+        Raises:
+            ModelError: a model cannot be used.
+        """
+        self.settings, self.recollection = settings, recollection
         self.terrain = _terrain(settings)
         self._passing: PassageEyes | None = None
         folder, threads = settings.models_folder, settings.threads
@@ -163,12 +174,19 @@ class Eyes:
                 seen = detector.detect([image], thresholds=low)[0]
             if low:
                 keep = self.settings.keep_uncertain
-                seen = second_look.look_again(detector, image, seen, wanted, drop=not keep)
+                recall = self._recall(detector, frame, image)
+                seen = second_look.look_again(detector, image, seen, wanted, drop=not keep, recall=recall)
                 seen = [_marked(detection, detector) for detection in seen] if keep else seen
             found += seen
         if self.dust is not None:
             found = dust.settle(self.dust, image, found, drop=not self.settings.keep_uncertain)
         return found
+
+    def _recall(self, detector: Detector, frame: Frame, image: Image) -> second_look.Recall | None:
+        if self.recollection is None:
+            return None
+        view = (frame.ref.source_id, detector.name)
+        return partial(self.recollection.answers, view, frame.ref.time, image)
 
     def _tile(self, frame: Frame) -> int:
         """Side of the tiles in pixels, 0 for one whole look."""

@@ -25,10 +25,13 @@ def test_a_newer_picture_takes_the_place_of_the_one_that_waits_and_is_counted() 
     assert len(slots) == 1
     assert slots.dropped == {"a": 1}
     # Its place in the line is that of the first.
-    assert slots.oldest_s(4.0) == 3.0
+    slots.put("b", look("b", 2.0))
     taken = slots.take(4.0, {})
     assert taken is not None
-    assert taken[1].clock == 3.0
+    assert (taken[0], taken[1].clock) == ("a", 3.0)
+    rest = slots.take(4.0, {})
+    assert rest is not None
+    assert rest[0] == "b"
     assert slots.take(4.0, {}) is None
 
 

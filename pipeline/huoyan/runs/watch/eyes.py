@@ -12,6 +12,7 @@ import numpy as np
 
 from huoyan.child import receive
 from huoyan.errors import HuoyanError
+from huoyan.perception.recollection import Recollection
 from huoyan.records import Frame, Image, Observations, Skip, Unplaced
 from huoyan.runs import closer
 from huoyan.runs.look import Eyes, LookSettings
@@ -45,7 +46,7 @@ def main(connection: Connection, settings: LookSettings) -> None:
     """Load the models, then look at whatever comes, until the parent is gone."""
     cv2.setNumThreads(1)
     try:
-        eyes = Eyes(settings)
+        eyes = Eyes(settings, Recollection())
     except HuoyanError as error:
         connection.send(Ready(str(error)))
         receive(connection)

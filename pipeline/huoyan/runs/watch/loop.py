@@ -117,7 +117,7 @@ class Watcher:
         self.room = Room(loaded.state, settings.disk)
         self.judge = LiveJudge(self.county.prepared, self.store, self.room)
         self.desk = HealthDesk(self.county.prepared, self.judge.memory)
-        self.pace = Pace(settings.slowest)
+        self.pace = Pace(settings.slowest, settings.inference)
         silent_s = seconds(settings.restart_after)
         self.models = Models(
             self.county.prepared.settings, settings.inference, lambda i, m: self.inbox.put((i, m)), silent_s
@@ -128,7 +128,7 @@ class Watcher:
         self.status = self._reporter.snapshot(self)
         self._bursts: dict[str, float] = {}
         self._reading: Future[County] | None = None
-        self._dropped, self._settled_at = 0, 0.0
+        self._settled_at = 0.0
         self._next_tick = self._next_expiry = self._again = 0.0
         # Ended in the reverse order: readers first, the sender last.
         server = http.serve(settings.listen, lambda: self.status)
@@ -212,6 +212,7 @@ class Watcher:
         now = time.monotonic()
         look = self.county.look(sample, self.judge.memory)
         if look is not None and not self.models.is_blocked(sample.camera, now):
+            self.pace.asked()
             self.slots.put(sample.camera, look)
 
     def _assign(self, now: float) -> None:
@@ -227,7 +228,7 @@ class Watcher:
         book = self.books.of(flight.camera)
         book.looked += 1
         book.infer_s += looked.seconds
-        self.pace.worked(looked.seconds / len(self.models.children))
+        self.pace.worked(looked.seconds)
         if isinstance(looked.seen, Skip):
             about = {"camera": flight.camera}
             log.error("%s: no look: %s", flight.camera, looked.seen.reason, extra=about)
@@ -290,15 +291,11 @@ class Watcher:
 
     def _adapt(self, now: float) -> None:
         """Slow down under load. What had to wait for the models to be loaded is no load."""
-        dropped = sum(self.slots.dropped.values())
         if not self.models.ready:
             self._settled_at = now + SETTLE_S
-        elif now >= self._settled_at:
-            self.pace.waited(self.slots.oldest_s(now), dropped > self._dropped)
-            if self.pace.step(now):
-                log.warning("load: intervals are %.1f times as long as configured", self.pace.stretch)
-                self.readers.tell(Stretch(self.pace.stretch))
-        self._dropped = dropped
+        elif now >= self._settled_at and self.pace.step(now, len(self.slots)):
+            log.warning("load: intervals are %.1f times as long as configured", self.pace.stretch)
+            self.readers.tell(Stretch(self.pace.stretch))
 
     def _expire(self, now: float) -> None:
         if now < self._next_expiry:

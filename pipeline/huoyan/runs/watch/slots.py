@@ -63,10 +63,6 @@ class Slots:
         self._looked[chosen.camera] = now
         return chosen.camera, chosen.look
 
-    def oldest_s(self, now: float) -> float:
-        """Seconds that the picture waits that waits longest."""
-        return max((now - one.since for one in self._waiting.values()), default=0.0)
-
     def keep(self, cameras: frozenset[str]) -> None:
         """Forget all other cameras."""
         for known in (self._waiting, self._looked, self.dropped):
