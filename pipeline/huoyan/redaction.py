@@ -12,6 +12,7 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -36,6 +37,8 @@ _KEY = re.compile(rf"(?i)^(?:{_NAME}|{_SHORT}|(?:proxy-)?authorization)$")
 _VARIABLE = re.compile(
     r"(?i)(?:passw|passphrase|secret|token|credential|api_?key|access_?key|private_?key|_pwd$|_pass$)"
 )
+_SHORT_TEXT = 64
+"""What was made of texts up to this length is remembered."""
 _SHORTEST = 4
 """A known secret is looked for anywhere in a text from this length on; shorter ones would spoil every number."""
 
@@ -67,8 +70,12 @@ def known() -> tuple[str, ...]:
 
 def redact(text: str) -> str:
     """`text` without passwords."""
-    if _pattern is not None:
-        text = _pattern.sub(HIDDEN, text)
+    return _again(text, _pattern) if len(text) <= _SHORT_TEXT else _redact(text, _pattern)
+
+
+def _redact(text: str, known: re.Pattern[str] | None) -> str:
+    if known is not None:
+        text = known.sub(HIDDEN, text)
     if "@" in text and "://" in text:
         text = _ADDRESS.sub(rf"\1{HIDDEN}@", text)
     text = _HEADER.sub(rf"\1{HIDDEN}", text)
@@ -76,9 +83,14 @@ def redact(text: str) -> str:
     return _NAMED.sub(_without_value, text)
 
 
+# The names and words of a status are the same, thousands of them, every second.
+_again = lru_cache(maxsize=4096)(_redact)
+_is_secret_name = lru_cache(maxsize=4096)(lambda name: bool(_KEY.match(name)))
+
+
 def redact_value(value: Any, key: str = "") -> Any:
     """The same for any value: texts within mappings and sequences too; what a secret's name stands for is hidden."""
-    if key and _KEY.match(key) and value not in (None, "", True, False):
+    if key and _is_secret_name(key) and value not in (None, "", True, False):
         return HIDDEN
     if isinstance(value, str):
         return redact(value)
