@@ -1,8 +1,9 @@
 """What second looks gave in fixed views: where nothing has changed since, the same answer holds.
 
 A fixed camera shows the same doubtful background in every picture. Looked at twice each time, it costs more than all
-that is new. So the answer about each thing is kept with a small copy of the thing and what is close round it, and
-serves again while that looks the same.
+that is new. So where the second look saw nothing, that is kept with a small copy of the thing and what is close round
+it, and holds while that looks the same. What it did see is looked at anew in every picture: a scene that asks for
+several sightings asks for independent ones.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Recollection:
         view: tuple[str, str],
         time: datetime,
         image: Image,
+        least: float,
         things: Sequence[Detection],
         look: Callable[[Sequence[Detection]], list[Answer]],
     ) -> list[Answer]:
@@ -73,23 +75,26 @@ class Recollection:
             view: source id and name of the model.
             time: of the picture.
             image: uint8 (height, width, 3), RGB.
+            least: a lower score than this is none, and remembered.
             things: what is to be looked at again.
             look: looks at things.
         """
         known = [one for one in self._views.get(view, ()) if abs(time - one.time) < LASTS]
         found = [_same(known, thing, image) for thing in things]
         new = [thing for thing, one in zip(things, found, strict=True) if one is None]
+        answers = look(new) if new else []
         fresh = [
             _keep(thing, answer, image, time)
-            for thing, answer in zip(new, look(new) if new else (), strict=True)
+            for thing, answer in zip(new, answers, strict=True)
+            if answer[0] < least
         ]
         self.asked += len(things)
         self.known += len(things) - len(new)
         # The latest used come first: what is not asked for any more falls off the end.
         used = {id(one): one for one in (*fresh, *found, *known) if one is not None}
         self._views[view] = list(used.values())[:_MOST]
-        rest = iter(fresh)
-        return [(one or next(rest)).answer for one in found]
+        rest = iter(answers)
+        return [one.answer if one is not None else next(rest) for one in found]
 
 
 def _same(known: list[_Known], thing: Detection, image: Image) -> _Known | None:

@@ -183,10 +183,11 @@ class Eyes:
         return found
 
     def _recall(self, detector: Detector, frame: Frame, image: Image) -> second_look.Recall | None:
-        if self.recollection is None:
+        plan = detector.card.second_look
+        if self.recollection is None or plan is None:
             return None
         view = (frame.ref.source_id, detector.name)
-        return partial(self.recollection.answers, view, frame.ref.time, image)
+        return partial(self.recollection.answers, view, frame.ref.time, image, plan.low)
 
     def _tile(self, frame: Frame) -> int:
         """Side of the tiles in pixels, 0 for one whole look."""

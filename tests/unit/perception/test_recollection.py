@@ -50,8 +50,9 @@ def ask(
     *things: Detection,
     at: timedelta = timedelta(0),
     name: tuple[str, str] = VIEW,
+    least: float = 1.0,
 ) -> list[float]:
-    return [score for score, _ in memory.answers(name, NOW + at, image, things, look)]
+    return [score for score, _ in memory.answers(name, NOW + at, image, least, things, look)]
 
 
 @pytest.fixture
@@ -113,6 +114,12 @@ def test_an_answer_does_not_last_for_ever(memory: Recollection, look: Looker) ->
     assert ask(memory, look, view(), thing(), at=LASTS - timedelta(seconds=1)) == [0.01]
     # A memory that is used is not younger for it.
     assert ask(memory, look, view(), thing(), at=LASTS) == [0.02]
+
+
+def test_what_was_seen_is_looked_at_anew(memory: Recollection, look: Looker) -> None:
+    assert ask(memory, look, view(), thing(), least=0.01) == [0.01]
+    assert ask(memory, look, view(), thing(), least=0.03) == [0.02]
+    assert ask(memory, look, view(), thing(), least=0.03) == [0.02]
 
 
 def test_answers_keep_the_order_of_things(memory: Recollection, look: Looker) -> None:
