@@ -70,6 +70,26 @@ class Camera(Strict):
     road: bool = False
     """Trucks are followed through its videos and judged once a passage; `sampling` is for everything else."""
 
+    @model_validator(mode="after")
+    def _can_be_followed(self) -> Camera:
+        stream = self.stream
+        if stream is None or not (stream.passages or stream.passages_url):
+            return self
+        if not stream.passages:
+            raise ValueError("stream.passages_url is for stream.passages: true")
+        if not self.road:
+            raise ValueError("stream.passages needs road: true: only roads are followed")
+        if stream.snapshot and stream.passages_url is None:
+            raise ValueError(
+                "stream.passages needs a video, and stream.snapshot: true gives pictures; "
+                "give the video as stream.passages_url"
+            )
+        if stream.presets:
+            raise ValueError(
+                "stream.passages needs a camera that stays: it cannot be followed through presets"
+            )
+        return self
+
 
 class Drone(Strict):
     archive: Path = Path("drone")

@@ -77,6 +77,8 @@ class CameraPlan:
     """Of the gate: above 1 lets more through."""
     aim: int = 0
     """Another number: the camera was turned on purpose, and its view is learned anew."""
+    passages: str = field(default="", repr=False)
+    """Address of the stream on which trucks are followed, by another process; empty: they are not."""
     view_state: str = field(default="", repr=False)
     """What `perception.view_health` had learned of the view when it was last saved, as JSON; empty: nothing."""
 

@@ -46,6 +46,18 @@ class CameraStatus:
     conditions: tuple[str, ...] = ()
     preset: str = ""
     night: bool = False
+    passages: int = 0
+    """Trucks that were followed over a road and judged."""
+    road_looked: int = 0
+    """Frames of a followed road that were looked at."""
+    road_dropped: int = 0
+    """Frames of a followed road that a newer one replaced before they were looked at."""
+    road_age_s: float | None = None
+    """Since the last frame of a followed road; None: no road is followed here, or there was none yet."""
+    road_behind_s: float = 0.0
+    """From a frame's arrival to its look, the longest of the last seconds."""
+    road_why: str = ""
+    """Why a road is not followed now; empty: it is, or it is none."""
 
 
 @dataclass(frozen=True, slots=True)

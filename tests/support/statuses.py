@@ -10,7 +10,27 @@ from huoyan.status import CameraStatus, Histogram, OutboxStatus, ProcessStatus, 
 
 NOW = datetime(2026, 5, 3, 9, 30, tzinfo=UTC)
 LIVE = CameraStatus(
-    "cam-1", "live", "", 0.8, 2.0, 3, 1000, 998, 90, 88, 2, 4.5, 12.25, ("camera_blurred",), "north", True
+    "cam-1",
+    "live",
+    "",
+    0.8,
+    2.0,
+    3,
+    1000,
+    998,
+    90,
+    88,
+    2,
+    4.5,
+    12.25,
+    ("camera_blurred",),
+    "north",
+    True,
+    passages=6,
+    road_looked=4800,
+    road_dropped=70,
+    road_age_s=0.3,
+    road_behind_s=0.4,
 )
 LOST = CameraStatus("cam-2", "lost", "connection refused", None, 4.0, 17, 40, 0, conditions=("camera_lost",))
 AWAY = CameraStatus("cam-3", "elsewhere")

@@ -124,17 +124,11 @@ def plans(loaded: LoadedConfig) -> tuple[CameraPlan, ...]:
 def _plan(loaded: LoadedConfig, camera: Camera, stream: Stream, secrets: Mapping[str, str]) -> CameraPlan:
     watch = loaded.config.watch
     subject = f"cameras.{camera.id}.stream"
-    address = resolved(stream.url, f"{subject}.url", secrets)
-    redaction.hide(_password(address))
-    if not is_live(address):
-        path = loaded.resolve(Path(address))
-        if not path.is_file():
-            raise ConfigError(
-                "there is no such file",
-                subject=f"{subject}.url {path}",
-                hint="give a video, or an address such as rtsp://",
-            )
-        address = str(path)
+    address = _address(loaded, stream.url, f"{subject}.url", secrets)
+    passages = ""
+    if stream.passages:
+        another = stream.passages_url
+        passages = _address(loaded, another, f"{subject}.passages_url", secrets) if another else address
     masks = tuple(tuple(outline) for outline in stream.masks)
     return CameraPlan(
         camera.id,
@@ -157,7 +151,24 @@ def _plan(loaded: LoadedConfig, camera: Camera, stream: Stream, secrets: Mapping
         ),
         stream.sensitivity,
         stream.aim,
+        passages,
     )
+
+
+def _address(loaded: LoadedConfig, url: str, subject: str, secrets: Mapping[str, str]) -> str:
+    """An address with its secrets, which are hidden from now on, or the path of a file that is there."""
+    address = resolved(url, subject, secrets)
+    redaction.hide(_password(address))
+    if is_live(address):
+        return address
+    path = loaded.resolve(Path(address))
+    if not path.is_file():
+        raise ConfigError(
+            "there is no such file",
+            subject=f"{subject} {path}",
+            hint="give a video, or an address such as rtsp://",
+        )
+    return str(path)
 
 
 def _password(address: str) -> list[str]:

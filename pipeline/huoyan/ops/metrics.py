@@ -119,6 +119,18 @@ def _cameras(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
         label,
     )
     yield _gauge(
+        "huoyan_camera_road_frame_age_seconds",
+        "Since the last frame of a followed road; absent where none is followed, and before the first.",
+        [((one.id,), one.road_age_s) for one in cameras if one.road_age_s is not None],
+        label,
+    )
+    yield _gauge(
+        "huoyan_camera_road_behind_seconds",
+        "From the arrival of a followed road's frame to its look, the longest of the last seconds.",
+        [((one.id,), one.road_behind_s) for one in cameras if one.road_age_s is not None],
+        label,
+    )
+    yield _gauge(
         "huoyan_camera_preset_info",
         "The pose that a PTZ camera takes; always 1.",
         [((one.id, one.preset), 1) for one in cameras if one.preset],
@@ -131,6 +143,17 @@ def _cameras(cameras: Sequence[CameraStatus]) -> Iterator[Metric]:
         ("passed", "Samples that passed the gate.", [one.passed for one in cameras]),
         ("looks", "Pictures that a model looked at.", [one.looked for one in cameras]),
         ("dropped", "Pictures that a newer one replaced before a look.", [one.dropped for one in cameras]),
+        ("passages", "Trucks that were followed over a road and judged.", [one.passages for one in cameras]),
+        (
+            "road_looks",
+            "Frames of a followed road that were looked at.",
+            [one.road_looked for one in cameras],
+        ),
+        (
+            "road_dropped",
+            "Frames of a followed road that a newer one replaced before a look.",
+            [one.road_dropped for one in cameras],
+        ),
         ("decode_seconds", "Processor time of reading a camera.", [one.decode_s for one in cameras]),
         (
             "inference_seconds",

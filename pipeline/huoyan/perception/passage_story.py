@@ -7,7 +7,7 @@ until the story is told, because only the plate proves that two of them were one
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import get_args
@@ -271,6 +271,12 @@ class Story:
             looks=self.looks,
             ended=ended,
         )
+
+    def frames(self) -> Iterator[FrameRef]:
+        """Frames that its sights may come to show."""
+        for part in self.parts:
+            yield from (best.frame for best in part.best.values())
+            yield from (read.frame for read in part.reads)
 
     def images(self) -> dict[str, Image]:
         """Pictures that were held for the sights, by frame id."""

@@ -126,6 +126,11 @@ class PassageBuilder:
         self._begun: Counter[datetime] = Counter()
         self._line: Line | None = view.line
 
+    @property
+    def shown(self) -> frozenset[str]:
+        """Ids of the frames that passages still to be told may show."""
+        return frozenset(frame.frame_id for story in self._stories for frame in story.frames())
+
     def feed(self, frame: FrameRef, image: Image, detections: Sequence[Detection]) -> list[Passage]:
         """The next frame.
 

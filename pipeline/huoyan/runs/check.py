@@ -14,6 +14,7 @@ from huoyan.perception import dust, models
 from huoyan.records import Unplaced
 from huoyan.runs.gate_check import check_gates, missing_videos
 from huoyan.runs.prepare import ground_of_camera, load_rules, size_of_camera
+from huoyan.runs.road import crowded
 
 
 def check(path: Path, *, live: bool = False) -> tuple[list[str], list[str], dict[str, int]]:
@@ -106,6 +107,7 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
     roads = ", ".join(camera.id for camera in loaded.config.cameras if camera.road)
     if roads and (loaded.config.registry.vehicles is None or loaded.config.models.site is None):
         warnings.append(f"{roads}: road: true does nothing without registry.vehicles and models.site")
+    warnings += [words for words in [crowded(loaded)] if words]
     warnings += [] if live else missing_videos(loaded)
     if loaded.config.registry.zones is None:
         warnings.append("no zones: every place is watched for every scene")

@@ -74,6 +74,8 @@ class LookSettings:
     """The vehicles whose plates are compared with a register; those of others are never read."""
     roads: frozenset[str] = frozenset()
     """Cameras whose videos are also looked at for passages."""
+    by_passage: frozenset[str] = frozenset()
+    """Live sources whose trucks another process follows: no single picture of them is asked for its plate."""
     passing: EyeSettings | None = None
     """What looks for passages; None: nothing does."""
     keep_uncertain: bool = False
@@ -144,7 +146,10 @@ class Eyes:
         else:
             found = self._things(frame, image)
             # On a road a truck is judged by its passage: no single frame is asked for its plate.
-            by_passage = frame.sequence is not None and frame.ref.source_id in self.settings.roads
+            source = frame.ref.source_id
+            by_passage = source in self.settings.by_passage or (
+                frame.sequence is not None and source in self.settings.roads
+            )
             if self.plates is not None and not by_passage:
                 found = self.plates.on(image, found)
             night = quality.is_night(image)

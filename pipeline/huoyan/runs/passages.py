@@ -13,7 +13,7 @@ from huoyan import georef
 from huoyan.config import Models
 from huoyan.errors import ConfigError, GeoreferenceError, ModelError
 from huoyan.passage import Passage
-from huoyan.perception import dust, runtimes
+from huoyan.perception import dust, masks, runtimes
 from huoyan.perception.detector import Detector
 from huoyan.perception.dust import DustClassifier
 from huoyan.perception.passage_story import TRUCK
@@ -21,7 +21,7 @@ from huoyan.perception.passages import RIVALS, TRUCKS, PassageBuilder, View
 from huoyan.perception.paths import Line
 from huoyan.perception.runtimes import AUTO, Wish
 from huoyan.perception.vehicle_plates import VehiclePlates
-from huoyan.records import Detection, Frame, FrameRef, Ground, Image, Place, Skip, Unit, Unplaced
+from huoyan.records import Detection, Frame, FrameRef, Ground, Image, Place, Ring, Skip, Unit, Unplaced
 from huoyan.sources import making
 from huoyan.sources.live import LiveFrames, is_live
 
@@ -198,7 +198,8 @@ def passages(
     early: bool = False,
     keep: Callable[[FrameRef, Image], FrameRef] | None = None,
     skipped: Callable[[Skip], None] | None = None,
-    seen: Callable[[FrameRef, Sequence[Detection]], None] | None = None,
+    seen: Callable[[FrameRef, Sequence[Detection], frozenset[str]], None] | None = None,
+    ignore: tuple[Ring, ...] = (),
 ) -> Iterator[Passage]:
     """The passages of one camera, as they can be told.
 
@@ -210,7 +211,9 @@ def passages(
         early: tell a passage already when it has crossed the line; see `perception.passages`.
         keep: stores frames that cannot be read again; needed where evidence of a live stream is wanted.
         skipped: is given what could not be used (damaged files, lost streams).
-        seen: is given all that was seen in each frame, before the passages that it ends.
+        seen: is given all that was seen in each frame, before the passages that it ends, and the ids of earlier
+            frames that passages still to be told may show.
+        ignore: outlines in shares of width and height; what stands on the ground in one of them is not looked at.
 
     Raises:
         SourceError: a file is missing or no video.
@@ -233,8 +236,10 @@ def passages(
         ):
             found += eyes.plumes(image)
             looked_for_dust = last.time
+        if ignore:
+            found = [one for one in found if not _stands_in(ignore, one, last.size)]
         if seen is not None:
-            seen(last, found)
+            seen(last, found, builder.shown)
         yield from builder.feed(last, image, found)
     yield from builder.close()
 
@@ -276,6 +281,11 @@ def of_video(
 def latest(told: Iterable[Passage]) -> Mapping[str, Passage]:
     """The last revision of each passage, by id."""
     return {passage.passage_id: passage for passage in told}
+
+
+def _stands_in(outlines: tuple[Ring, ...], seen: Detection, size: tuple[int, int]) -> bool:
+    x1, _, x2, y2 = seen.box
+    return masks.covers(outlines, (x1 + x2) / 2 / size[0], y2 / size[1])
 
 
 def _frames(source: Source, source_id: str, sampling_s: float) -> Iterable[Frame | Skip | None]:

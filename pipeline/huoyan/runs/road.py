@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from huoyan.config import LoadedConfig
 from huoyan.passage import Passage
 from huoyan.perception.passages import View
-from huoyan.records import Detection, Frame, FrameRef, Ground, Kind, Observations, Skip, Unit, frame_id
+from huoyan.records import (
+    Detection,
+    Frame,
+    FrameRef,
+    Ground,
+    Image,
+    Kind,
+    Observations,
+    Ring,
+    Skip,
+    Unit,
+    frame_id,
+)
 from huoyan.runs.passages import SAMPLING_S, PassageEyes, passages, place_on
+from huoyan.sources.live import LiveFrames
 from huoyan.sources.video import VideoUnit
 
-REMEMBERED = timedelta(hours=1)
-"""How long it is known what else a frame showed; longer than a standing truck is waited for."""
+CORES = 0.6
+"""Of a processor that a followed live road takes at 1080p25 (`scripts/bench_gate.py`: two take 1.24)."""
+SAMPLED = 214
+"""Live cameras that are sampled every two seconds take a core in all (`scripts/bench_county.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,25 @@ def road_cameras(loaded: LoadedConfig) -> frozenset[str]:
     return frozenset(camera.id for camera in loaded.config.cameras if camera.road)
 
 
+def followed(loaded: LoadedConfig) -> frozenset[str]:
+    """Ids of the road cameras whose trucks the daemon follows live."""
+    return frozenset(c.id for c in loaded.config.cameras if c.road and c.stream and c.stream.passages)
+
+
+def crowded(loaded: LoadedConfig) -> str:
+    """Why this machine will not keep up with the roads that are followed live; empty: it will."""
+    roads = len(followed(loaded))
+    sampled = sum(camera.stream is not None for camera in loaded.config.cameras)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    needed = roads * CORES + sampled / SAMPLED
+    if not roads or needed <= cores:
+        return ""
+    return (
+        f"stream.passages: {roads} roads are followed live, each takes {CORES} of a core at 1080p25; with all else"
+        f" about {needed:.1f} cores, and there are {cores}: frames will be dropped, and plates missed"
+    )
+
+
 def look_road(eyes: PassageEyes, unit: RoadUnit, ground: Ground | None) -> Iterator[Seen]:
     """The passages of a road's video, as they end; behind them the unit's end.
 
@@ -104,21 +138,40 @@ def look_road(eyes: PassageEyes, unit: RoadUnit, ground: Ground | None) -> Itera
     Yields:
         `Passed` for each vehicle, `RoadEnd` last.
     """
-    place = place_on(ground) if ground is not None else None
-    view = View(unit.source_id, labels=eyes.settings.labels, place=place)
-    shown: deque[tuple[FrameRef, tuple[Detection, ...]]] = deque()
-
-    def remember(frame: FrameRef, found: Sequence[Detection]) -> None:
-        shown.append((frame, tuple(found)))
-        while shown[0][0].time < frame.time - REMEMBERED:
-            shown.popleft()
-
     # What cannot be used of the video is told by its own unit.
-    for passage in passages(unit, view, eyes, seen=remember):
-        yield _passed(passage, shown)
+    yield from follow(eyes, unit, ground)
     yield RoadEnd(FrameRef(unit.unit_id, unit.source_id, unit.kind, unit.start, "stream", (0, 0), unit.path))
 
 
-def _passed(passage: Passage, shown: Sequence[tuple[FrameRef, tuple[Detection, ...]]]) -> Passed:
-    wanted = {sight.frame.frame_id for sight in passage.sights}
-    return Passed(passage, {ref.frame_id: found for ref, found in shown if ref.frame_id in wanted})
+def follow(
+    eyes: PassageEyes,
+    source: RoadUnit | LiveFrames,
+    ground: Ground | None,
+    *,
+    ignore: tuple[Ring, ...] = (),
+    keep: Callable[[FrameRef, Image], FrameRef] | None = None,
+    skipped: Callable[[Skip], None] | None = None,
+    looked: Callable[[FrameRef], None] = lambda frame: None,
+) -> Iterator[Passed]:
+    """The passages of a road, as they end.
+
+    Args:
+        eyes: the models.
+        source: a video of an archive, or a live camera.
+        ground: how the camera sees the ground; None: passages get no place.
+        ignore, keep, skipped: see `runs.passages.passages`.
+        looked: is given each frame that was looked at.
+    """
+    place = place_on(ground) if ground is not None else None
+    view = View(source.source_id, labels=eyes.settings.labels, place=place)
+    known: dict[str, tuple[Detection, ...]] = {}
+
+    def remember(frame: FrameRef, found: Sequence[Detection], shown: frozenset[str]) -> None:
+        for name in known.keys() - shown:
+            del known[name]
+        known[frame.frame_id] = tuple(found)
+        looked(frame)
+
+    for passage in passages(source, view, eyes, keep=keep, skipped=skipped, seen=remember, ignore=ignore):
+        ids = {sight.frame.frame_id for sight in passage.sights}
+        yield Passed(passage, {name: known[name] for name in ids & known.keys()})

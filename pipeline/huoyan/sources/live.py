@@ -24,7 +24,7 @@ from functools import partial
 from typing import Any
 
 import av
-from av.error import FFmpegError
+from av.error import FFmpegError, HTTPForbiddenError, HTTPUnauthorizedError
 
 from huoyan.records import Frame, FrameRef, Image, Skip, frame_id
 from huoyan.redaction import redact
@@ -53,6 +53,8 @@ class LiveFrames:
     Attributes:
         late: frames that were thrown away because nobody had taken them.
         connections: times that the stream was opened.
+        asked: monotonic seconds at which a frame was last asked for.
+        stirred: the same of the last frame or attempt; who has done neither for long hangs.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LiveFrames:
         waiting: int = 2,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         options: dict[str, str] | None = None,
+        paint: Callable[[Image], None] | None = None,
     ) -> None:
         """Set up; nothing is opened before the first frame is asked for.
 
@@ -78,15 +81,16 @@ class LiveFrames:
             waiting: frames that may wait to be looked at; more of them only make what is told late.
             now: the wall clock.
             options: for FFmpeg, beside RTSP over TCP.
+            paint: changes each picture in place before anybody sees it (privacy masks).
         """
         self.address, self.source_id, self.sampling_s = address, source_id, sampling_s
         self.late = 0
         self.connections = 0
-        self._patience, self._pace, self._now = patience, pace, now
+        self._patience, self._pace, self._now, self._paint = patience, pace, now, paint
         self._options = {"rtsp_transport": "tcp", **(options or {})}
         self._queue: queue.Queue[Frame | Skip | None] = queue.Queue(maxsize=max(1, waiting))
         self._stop = threading.Event()
-        self._seen = time.monotonic()
+        self._seen = self.asked = self.stirred = time.monotonic()
         self._latest = datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -105,6 +109,7 @@ class LiveFrames:
         thread.start()
         try:
             while not self._stop.is_set():
+                self.asked = time.monotonic()
                 try:
                     item = self._queue.get(timeout=0.2)
                 except queue.Empty:
@@ -121,12 +126,14 @@ class LiveFrames:
     def _run(self) -> None:
         pause = self._patience.pause_s
         while not self._stop.is_set():
-            before = self._seen
+            before, self.stirred, refused = self._seen, time.monotonic(), False
             try:
                 self._read()
                 fault = ("live_lost", "the stream ended")
             except (FFmpegError, OSError, ValueError, MemoryError) as error:
                 opened = self._seen != before
+                # Who knocks on with a wrong password is locked out.
+                refused = isinstance(error, HTTPUnauthorizedError | HTTPForbiddenError)
                 fault = ("live_lost" if opened else "live_closed", decoding.words(error))
             if self._stop.is_set():
                 return
@@ -135,6 +142,8 @@ class LiveFrames:
                 return
             if self._seen != before:
                 pause = self._patience.pause_s
+            if refused:
+                pause = self._patience.longest_pause_s
             code, reason = fault
             shown = without_password(self.address)
             reason = f"{shown}: {without_password(reason)}; trying again in about {pause:.0f} s"
@@ -165,7 +174,7 @@ class LiveFrames:
                     told = clock.at(_seconds(frame), time.monotonic())
                     if self._pace:
                         self._stop.wait(max(0.0, started + told - time.monotonic()))
-                    self._seen = time.monotonic()
+                    self._seen = self.stirred = time.monotonic()
                     if told + 1e-6 < due:
                         continue
                     due = (int(told / self.sampling_s + 1e-6) + 1) * self.sampling_s
@@ -188,6 +197,8 @@ class LiveFrames:
                     continue
 
     def _frame(self, moment: datetime, image: Image) -> Frame:
+        if self._paint is not None:
+            self._paint(image)
         size = image.shape[1], image.shape[0]
         ref = FrameRef(
             frame_id(self.source_id, moment, _FIRST_INDEX),

@@ -43,6 +43,11 @@ def test_every_figure_of_a_camera_is_there() -> None:
     assert value(read, "camera_dropped_total", **of) == 2
     assert value(read, "camera_decode_seconds_total", **of) == 4.5
     assert value(read, "camera_inference_seconds_total", **of) == 12.25
+    assert value(read, "camera_passages_total", **of) == 6
+    assert value(read, "camera_road_looks_total", **of) == 4800
+    assert value(read, "camera_road_dropped_total", **of) == 70
+    assert value(read, "camera_road_frame_age_seconds", **of) == 0.3
+    assert value(read, "camera_road_behind_seconds", **of) == 0.4
     assert value(read, "camera_preset_info", preset="north", **of) == 1
     assert value(read, "camera_night", **of) == 1
     assert value(read, "camera_condition", condition="camera_blurred", **of) == 1
@@ -56,6 +61,7 @@ def test_a_camera_is_in_exactly_one_state_and_has_no_age_before_its_first_pictur
         assert states.pop(state) == 1
         assert set(states.values()) == {0}
     assert ("huoyan_camera_frame_age_seconds", (("camera", "cam-2"),)) not in read
+    assert ("huoyan_camera_road_frame_age_seconds", (("camera", "cam-2"),)) not in read
 
 
 def test_the_histogram_is_cumulative_and_ends_at_its_count() -> None:

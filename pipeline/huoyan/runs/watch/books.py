@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from huoyan.runs.watch.following import Progress
 from huoyan.sample import CameraEvent, Sample, Tally
 from huoyan.status import BOUNDS_S, CameraStatus, Histogram, ProcessStatus
 
@@ -36,6 +37,13 @@ class Book:
     conditions: tuple[str, ...] = ()
     preset: str = ""
     night: bool = False
+    passages: int = 0
+    road_looked: int = 0
+    road_dropped: int = 0
+    road_clock: float | None = None
+    """When the last frame of a followed road was looked at."""
+    road_behind_s: float = 0.0
+    road_why: str = ""
 
     def sample(self, sample: Sample) -> None:
         self.clock, self.taken = sample.clock, self.taken + 1
@@ -43,6 +51,12 @@ class Book:
         self.decode_s += sample.decode_s
         self.conditions = tuple(sorted(sample.conditions))
         self.preset, self.night = sample.preset, sample.night
+
+    def progress(self, progress: Progress) -> None:
+        self.road_looked += progress.looked
+        self.road_dropped += progress.dropped
+        self.road_clock = progress.seen if progress.seen is not None else self.road_clock
+        self.road_behind_s, self.road_why = progress.behind_s, progress.why
 
     def event(self, event: CameraEvent) -> None:
         if event.connections < self.connections - self.before:
@@ -122,6 +136,12 @@ class Books:
             book.conditions,
             book.preset,
             book.night,
+            book.passages,
+            book.road_looked,
+            book.road_dropped,
+            None if book.road_clock is None else max(0.0, now - book.road_clock),
+            book.road_behind_s,
+            book.road_why,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from pathlib import Path
@@ -19,8 +19,10 @@ from huoyan.ingest.addresses import plans
 from huoyan.records import FrameRef, frame_id
 from huoyan.registry.live import LiveRegistry
 from huoyan.runs.prepare import Prepared, locate_config, prepare
+from huoyan.runs.watch.eyes import MOVED
+from huoyan.runs.watch.following import Passing, RoadPlan
 from huoyan.runs.watch.judge import HEALTH, Remember
-from huoyan.runs.watch.poses import source_of
+from huoyan.runs.watch.poses import source_of, zones_of
 from huoyan.runs.watch.room import FRAMES
 from huoyan.runs.watch.slots import WEIGHTS
 from huoyan.sample import CameraPlan, Look, Sample
@@ -41,12 +43,14 @@ class County:
         cameras: those with a stream, by id.
         plans: what their readers must know, by id.
         weights: of their priorities.
+        roads: what must be known to follow the live roads, by camera.
     """
 
     prepared: Prepared
     cameras: Mapping[str, Camera]
     plans: Mapping[str, CameraPlan]
     weights: Mapping[str, float]
+    roads: Mapping[str, RoadPlan]
     _live: LiveRegistry = field(repr=False)
 
     @property
@@ -112,6 +116,21 @@ class County:
 
         return Remember(change, sample.camera, sample.clock)
 
+    def passing(self, passing: Passing, conditions: Collection[str]) -> Passing | None:
+        """A passage as it is to be judged, or None: it is a quiet hour.
+
+        Args:
+            passing: the passage.
+            conditions: what is wrong with its camera now; one that has moved places nothing.
+        """
+        passage = passing.passed.passage
+        if _is_quiet(self._stream(passing.camera), passage.time.astimezone(self.zone).time()):
+            return None
+        if "camera_moved" not in conditions:
+            return passing
+        unplaced = replace(passage, place=MOVED, track=())
+        return replace(passing, passed=replace(passing.passed, passage=unplaced))
+
     def refresh(self) -> str | None:
         """Take registers that have changed; says what came of it, once."""
         note = self._live.refresh()
@@ -160,13 +179,39 @@ def county(prepared: Prepared) -> County:
         )
     # Whatever scenes a county has written for itself or restricts itself to, a camera that fails is told.
     prepared = replace(prepared, rules=scenes.with_shipped(prepared.rules, HEALTH))
+    known = {plan.id: plan for plan in plans(loaded)}
+    roads = _roads(prepared, known)
+    by_passage = frozenset(source for camera in roads for source in zones_of(live[camera]))
     return County(
-        prepared,
+        replace(prepared, settings=replace(prepared.settings, by_passage=by_passage)),
         live,
-        {plan.id: plan for plan in plans(loaded)},
+        known,
         {camera.id: WEIGHTS[camera.stream.priority] for camera in live.values() if camera.stream},
+        roads,
         LiveRegistry(loaded),
     )
+
+
+def _roads(prepared: Prepared, known: Mapping[str, CameraPlan]) -> dict[str, RoadPlan]:
+    """What must be known to follow the live roads; none without a register of vehicles or a detector of trucks."""
+    settings, loaded = prepared.settings, prepared.loaded
+    if settings.passing is None:
+        return {}
+    return {
+        plan.id: RoadPlan(
+            plan.id,
+            plan.passages,
+            settings.passing,
+            loaded.state / FRAMES,
+            settings.grounds.get(plan.id),
+            plan.transport,
+            plan.patience,
+            plan.masks,
+            plan.ignore,
+        )
+        for plan in known.values()
+        if plan.passages
+    }
 
 
 def looked_closer(camera: str, look: Look) -> Remember:

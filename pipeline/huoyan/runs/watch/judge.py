@@ -10,11 +10,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
+
+import cv2
+import numpy as np
 
 from huoyan import alerts, incidents, scenes
 from huoyan.alerts import files
@@ -24,8 +28,10 @@ from huoyan.incidents import Store, matching
 from huoyan.records import Alert, Finding, FrameRef, Image, Observations
 from huoyan.runs import judge as scan_judge
 from huoyan.runs.prepare import Prepared
+from huoyan.runs.road_judge import RoadJudge
 from huoyan.runs.telling import tell
 from huoyan.runs.watch.eyes import rgb
+from huoyan.runs.watch.following import Passing
 from huoyan.runs.watch.poses import zones_of
 from huoyan.runs.watch.room import Room
 from huoyan.sample import Picture
@@ -40,6 +46,7 @@ WITH_PICTURES = 200
 """What waits because nothing can be written keeps its pictures up to here, and its words up to `MOST_WAITING`."""
 HEALTH = "camera_health"
 _QUALITY = 90
+Reader = Callable[[FrameRef, Literal["now", "before"]], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Remember:
     """That the observations were made on, if there is one."""
 
 
-Task = Seen | Over | Remember
+Task = Seen | Over | Remember | Passing
 
 
 @dataclass
@@ -83,6 +90,8 @@ class Judged:
     """Cameras where something lacks nothing but another look."""
     looks: list[tuple[str, float]] = field(default_factory=list)
     """Camera and arrival of every look that was judged."""
+    passed: list[str] = field(default_factory=list)
+    """Camera of every passage that was judged."""
     kept: list[Path] = field(default_factory=list)
 
 
@@ -175,6 +184,8 @@ class LiveJudge:
             judged.looks.append((task.camera, task.clock))
         elif isinstance(task, Over):
             self._over(task, judged)
+        elif isinstance(task, Passing):
+            self._passing(task, judged)
         else:
             for observations in task.change(self.memory):
                 self._seen(Seen(task.camera, observations, task.picture, task.clock), judged)
@@ -197,6 +208,26 @@ class LiveJudge:
                 log.warning("%s: %s", seen.camera, note)
             judged.alerts.append(alert)
 
+    def _passing(self, passing: Passing, judged: Judged) -> None:
+        """A truck on a followed road, by the rules of a scan."""
+        # Made for each, as they are few: its tables belong to this transaction, which may be undone.
+        road = RoadJudge(self._prepared, self._store, self._context)
+        told = road.take(passing.passed)
+        if told is None:
+            return
+        judged.passed.append(passing.camera)
+        for revision in told.revisions:
+            frame = revision.finding.evidence[0].frame
+            others = passing.passed.others.get(frame.frame_id, ())
+            if frame.frame_id in passing.pictures:
+                self._write(Path(frame.path), partial(passing.pictures.__getitem__, frame.frame_id), judged)
+            reopen = self._reader_of(passing.pictures)
+            alert, notes = tell(revision, self._prepared, self._store, others, {}, reopen)
+            for note in notes:
+                log.warning("%s: %s", passing.camera, note)
+            road.keep_pictures(alert)
+            judged.alerts.append(alert)
+
     def _over(self, over: Over, judged: Judged) -> None:
         incident_id = matching.story_id(HEALTH, over.episode)
         known = self._store.incident(incident_id)
@@ -206,23 +237,43 @@ class LiveJudge:
         alert, _ = tell(revision, self._prepared, self._store, (), {}, self._reader(None))
         judged.alerts.append(alert)
 
-    def _reader(self, picture: Picture | None) -> Callable[[FrameRef, Literal["now", "before"]], Image]:
+    def _reader(self, picture: Picture | None) -> Reader:
+        return self._reader_by(lambda ref: None if picture is None else rgb(picture))
+
+    def _reader_of(self, pictures: Mapping[str, bytes]) -> Reader:
+        """Reads JPEGs by frame id."""
+
+        def decoded(ref: FrameRef) -> Image | None:
+            data = pictures.get(ref.frame_id)
+            if data is None:
+                return None
+            return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+
+        return self._reader_by(decoded)
+
+    def _reader_by(self, find: Callable[[FrameRef], Image | None]) -> Reader:
         def read(ref: FrameRef, when: Literal["now", "before"]) -> Image:
             if not self._room.pictures:
                 raise SourceError("the disk is too full for pictures", subject=ref.source_id)
-            if picture is None:
+            image = find(ref)
+            if image is None:
                 raise SourceError("there is no picture of it", subject=ref.source_id)
-            return rgb(picture)
+            return image
 
         return read
 
     def _keep(self, seen: Seen, judged: Judged) -> None:
         """Write the frame that is told about: crews' verdicts make training pictures of it."""
-        path = Path(seen.observations.frame.path)
-        if seen.picture is None or not path.name or not self._room.pictures or path in judged.kept:
+        picture = seen.picture
+        if picture is not None:
+            path = Path(seen.observations.frame.path)
+            self._write(path, lambda: files.jpeg(rgb(picture), _QUALITY), judged)
+
+    def _write(self, path: Path, jpeg: Callable[[], bytes], judged: Judged) -> None:
+        if not path.name or not self._room.pictures or path in judged.kept:
             return
         try:
-            files.write(path, files.jpeg(rgb(seen.picture), _QUALITY))
+            files.write(path, jpeg())
             judged.kept.append(path)
         except (OSError, StorageError) as error:
             log.error("a frame could not be kept: %s", error)
@@ -233,6 +284,8 @@ class LiveJudge:
             old = self._waiting[-WITH_PICTURES - 1]
             if isinstance(old, Seen) and old.picture is not None:
                 self._waiting[-WITH_PICTURES - 1] = replace(old, picture=None)
+            elif isinstance(old, Passing):
+                self._waiting[-WITH_PICTURES - 1] = replace(old, pictures={})
         if len(self._waiting) > MOST_WAITING:
             # Looks go first: cameras are looked at again, but the end of a fault is said once.
             oldest = next((task for task in self._waiting if isinstance(task, Seen)), self._waiting[0])

@@ -30,25 +30,31 @@ from huoyan.incidents import open_store
 from huoyan.ops import http, systemd
 from huoyan.records import Skip
 from huoyan.runs.prepare import prepare
+from huoyan.runs.road import crowded
 from huoyan.runs.watch.books import Books
 from huoyan.runs.watch.county import County, county, looked_closer
 from huoyan.runs.watch.eyes import Looked
+from huoyan.runs.watch.following import Passing, Progress
 from huoyan.runs.watch.health import HealthDesk
 from huoyan.runs.watch.judge import Judged, LiveJudge, Seen
 from huoyan.runs.watch.models import Flight, Models
 from huoyan.runs.watch.pace import Pace
 from huoyan.runs.watch.readers import Readers
 from huoyan.runs.watch.reporter import Reporter
+from huoyan.runs.watch.roads import Roads
 from huoyan.runs.watch.room import Room
 from huoyan.runs.watch.slots import Slots
 from huoyan.sample import Burst, CameraEvent, Sample, Stretch, Tally, ViewState
 from huoyan.status import Status
+from huoyan.vehicles import purge
 
 log = logging.getLogger("huoyan.watch")
 TICK_S = 1.0
 EXPIRE_S = 60.0
 DRAIN_S = 10.0
 """From the order to stop to the end."""
+UNFOLLOWED_S = 30.0
+"""A followed road without frames for so long is said to be away."""
 SETTLE_S = 60.0
 """After the models are loaded every camera logs in and has its first look: only then load is measured."""
 _AT_START = ("readers", "inference", "listen", "logins", "restart_after")
@@ -123,6 +129,7 @@ class Watcher:
             self.county.prepared.settings, settings.inference, lambda i, m: self.inbox.put((i, m)), silent_s
         )
         self.readers = Readers(self.county, self.judge.memory, lambda report: self.inbox.put((-1, report)))
+        self.roads = Roads(lambda message: self.inbox.put((-1, message)), silent_s)
         self.sender = Sender(loaded.state, loaded.config.dispatch)
         self._reporter = Reporter()
         self.status = self._reporter.snapshot(self)
@@ -135,12 +142,14 @@ class Watcher:
         stack.callback(server.stop)
         stack.callback(self.sender.stop, 3.0)
         stack.callback(self.models.stop, 2.0)
+        stack.callback(self.roads.stop, 2.0)
         stack.callback(self.readers.stop, 2.0)
 
     def run(self) -> WatchResult:
         self.sender.start()
         self.models.start()
         self.readers.start()
+        self._follow_roads()
         told = False
         while not self.stop.is_set():
             self._turn(0.2)
@@ -165,6 +174,7 @@ class Watcher:
         if self.readers.share():
             log.info("%d cameras are ours now", len(self.readers.owned))
             self.slots.keep(self.readers.owned)
+            self._follow_roads()
         self._assign(now)
         if self.judge.due and now >= self._again:
             self._commit(now)
@@ -200,6 +210,10 @@ class Watcher:
             self.books.tally(message)
         elif isinstance(message, ViewState):
             self.judge.feed(self.readers.learned(message))
+        elif isinstance(message, Progress):
+            self.books.of(message.camera).progress(message)
+        elif isinstance(message, Passing):
+            self._passing(message)
 
     def _sample(self, sample: Sample) -> None:
         if sample.camera not in self.county.cameras:
@@ -214,6 +228,14 @@ class Watcher:
         if look is not None and not self.models.is_blocked(sample.camera, now):
             self.pace.asked()
             self.slots.put(sample.camera, look)
+
+    def _passing(self, passing: Passing) -> None:
+        # The rest of what leaves with a camera that is another box's now is that box's to tell.
+        if not self.roads.follows(passing.camera):
+            return
+        wanted = self.county.passing(passing, self.books.of(passing.camera).conditions)
+        if wanted is not None:
+            self.judge.feed(wanted)
 
     def _assign(self, now: float) -> None:
         while self.models.room() > 0:
@@ -251,6 +273,8 @@ class Watcher:
         for _, clock in judged.looks:
             self.books.waited(done - clock)
         self.result.looks += len(judged.looks)
+        for camera in judged.passed:
+            self.books.of(camera).passages += 1
         self._tell(judged)
         self._confirm(judged.pending, now)
 
@@ -277,6 +301,7 @@ class Watcher:
     def _tick(self, now: float) -> None:
         self.models.check(now)
         self.readers.check(now)
+        self.roads.check()
         for task in self.desk.tick(now, datetime.now(UTC)):
             self.judge.feed(task)
         self._adapt(now)
@@ -304,8 +329,29 @@ class Watcher:
         try:
             with self.store.transaction():
                 incidents.expire(self.store, datetime.now(UTC))
+            loaded = self.county.prepared.loaded
+            keep = loaded.config.vehicles.retention
+            purge.when_due(self.store.connection, loaded.state, keep, datetime.now(UTC))
         except StorageError as error:
-            log.error("stories cannot be closed now: %s", error)
+            log.error("stories and what is old cannot be closed now: %s", error)
+
+    def _follow_roads(self) -> None:
+        """Follow the roads of the cameras that are ours, and no others."""
+        owned = self.readers.owned
+        self.roads.use({camera: plan for camera, plan in self.county.roads.items() if camera in owned})
+        words = crowded(self.county.prepared.loaded)
+        if words and self.county.roads:
+            log.warning("%s", words)
+
+    def unfollowed(self, now: float) -> list[str]:
+        """Roads of which nothing has been seen for long, and why."""
+        found = []
+        for camera in sorted(self.county.roads):
+            book = self.books.of(camera)
+            quiet_s = now - (book.road_clock or 0.0)
+            if book.road_why and quiet_s > UNFOLLOWED_S and self.roads.follows(camera):
+                found.append(f"{camera}: its trucks are not followed: {book.road_why}")
+        return found
 
     # ------------------------------------------------------------------------------- reload and the end
     def _reload(self) -> None:
@@ -362,6 +408,7 @@ class Watcher:
         self.slots.keep(frozenset(fresh.cameras))
         self.room.settings = settings.disk
         self.pace.slowest = settings.slowest
+        self._follow_roads()
         self.sender.use(fresh.prepared.loaded.config.dispatch)
         return [
             f"watch.{key}" for key in _AT_START if getattr(settings, key) != getattr(before.settings, key)
@@ -371,6 +418,8 @@ class Watcher:
         """Judge what was seen, and have it delivered, within `DRAIN_S` in all."""
         systemd.notify("STOPPING=1")
         self.readers.stop(2.0)
+        self.roads.stop(2.0)
+        self._take(0.0)
         end = time.monotonic() + DRAIN_S / 2
         while self.models.in_flight and time.monotonic() < end:
             self._take(0.1)

@@ -39,6 +39,7 @@ class Reporter:
             Member("main", os.getpid()),
             *watch.readers.members,
             *(Member(c.name, c.pid, c.restarts, c.silent_s) for c in watch.models.children),
+            *watch.roads.members,
         ]
         outbox = watch.sender.status()
         loaded = county.prepared.loaded
@@ -75,6 +76,7 @@ class Reporter:
                     watch.judge.fault,
                     watch.models.fault,
                     watch.readers.away,
+                    *watch.unfollowed(now),
                     *(f"{name}: {one.why}" for name, one in outbox.items() if one.why),
                     watch.last_reload if watch.last_reload.startswith("refused") else "",
                 )
