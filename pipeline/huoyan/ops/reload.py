@@ -52,7 +52,7 @@ def _signal(pid: int) -> None:
                 "this is no daemon of ours", subject=subject, hint="give its process with --pid"
             )
         os.kill(pid, signal.SIGHUP)
-    except (ProcessLookupError, FileNotFoundError) as error:
+    except ProcessLookupError as error:
         hint = "does it run on another machine or in a container? Send it SIGHUP there"
         raise HuoyanError("there is no such process here", subject=subject, hint=hint) from error
     except PermissionError as error:
@@ -64,11 +64,18 @@ def _is_ours(pid: int) -> bool:
     """Whether a process is Huoyan's: one in a container names a process that here is somebody else.
 
     Raises:
-        FileNotFoundError: there is no such process.
+        ProcessLookupError: there is no such process.
+        PermissionError: it is another user's.
     """
     if not Path("/proc/self").exists():
         return True
-    return b"huoyan" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    try:
+        return b"huoyan" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        # Not there, or hidden: under systemd's PrivateUsers= and ProtectProc= a command of the unit, as is
+        # `systemctl reload`, does not see the daemon, yet may signal it.
+        os.kill(pid, 0)
+        return True
 
 
 def _wait(ask: Callable[[], dict[str, Any]], reloads: int, within_s: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 
 import pytest
@@ -131,6 +132,22 @@ def test_a_process_of_somebody_else_is_left_alone(daemon: Daemon, monkeypatch: p
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_daemon_that_is_hidden_from_us_is_signalled(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+
+    def hidden(folder: str) -> Path:
+        return tmp_path if folder == "/proc/self" else tmp_path / folder.lstrip("/")
+
+    monkeypatch.setattr("huoyan.ops.reload.Path", hidden)
+    assert reload(daemon.address) == "applied 0123456789ab"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with pytest.raises(HuoyanError, match="no such process"):
+        reload(daemon.address, pid=gone.pid)
 
 
 def test_a_process_that_there_is_not(daemon: Daemon) -> None:
