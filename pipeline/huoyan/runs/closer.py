@@ -39,6 +39,8 @@ class Known:
     surety: float
     """Score over the threshold of the label's card."""
     box: Box
+    model: str
+    """Name of the detector."""
 
 
 def look(eyes: Eyes, seen: Observations, image: Image, changes: Iterable[ViewChange]) -> Observations:
@@ -62,8 +64,8 @@ def observe(
 
     Returns:
         An observation labelled `lasting_change`. Its attributes are `days`, `hours`, `share`, `grown`, `seen_as`
-        (empty: nothing was recognised) and `seen_score`. Its box is that of what was recognised, else the change's;
-        the score is the probability that change and label are not both wrong.
+        (empty: nothing was recognised), `seen_score` and `model` (that recognised it). Its box is that of what was
+        recognised, else the change's; the score is the probability that change and label are not both wrong.
     """
     width, height = frame.size
     polygon = tuple((x * width, y * height) for x, y in change.polygon)
@@ -79,7 +81,11 @@ def observe(
     score = change.strength
     known = recognise(box, image, detectors)
     if known is not None:
-        attributes |= {"seen_as": known.label, "seen_score": round(known.score, 4)}
+        attributes |= {
+            "seen_as": known.label,
+            "seen_score": round(known.score, 4),
+            "model": known.model,
+        }
         score = 1 - (1 - change.strength) * (1 - known.score)
         box = known.box
     detection = Detection(LABEL, score, box, polygon, attributes=attributes)
@@ -112,7 +118,7 @@ def recognise(box: Box, image: Image, detectors: Iterable[Detector], lower: floa
             there = (left + x1, top + y1, right + x1, bottom + y1)
             if _fills(there, box):
                 surety = hit.score / detector.thresholds[hit.label]
-                found.append(Known(hit.label, hit.score, surety, there))
+                found.append(Known(hit.label, hit.score, surety, there, str(hit.attributes["model"])))
     return max(found, key=lambda known: known.surety, default=None)
 
 

@@ -137,13 +137,17 @@ def waiting(memory: Memory, source: str, time: datetime) -> tuple[ViewChange, ..
     )
 
 
-def looked(memory: Memory, source: str, time: datetime) -> None:
-    """The models have looked at all that `waiting` gave for `time`; after `LOOKS` looks a change waits no more."""
+def looked(memory: Memory, source: str, time: datetime, *, night: bool = False) -> None:
+    """The models have looked at all that `waiting` gave for `time`; after `LOOKS` looks a change waits no more.
+
+    A look by `night` shows nothing that the rules would take: it counts for none, and is done again.
+    """
     key = _changes_key(source)
     kept = memory.get(key)
     if kept:
+        used = 0 if night else 1
         entries = [
-            [change, left - 1, time.timestamp()] if _is_due(last, time) else [change, left, last]
+            [change, left - used, time.timestamp()] if _is_due(last, time) else [change, left, last]
             for change, left, last in kept
         ]
         memory.put(key, [entry for entry in entries if entry[1] > 0] or None)

@@ -111,6 +111,16 @@ def test_signatures_of_known_views_go_into_the_memory(made: County) -> None:
     assert made.remember(sample(signature=view, conditions=frozenset({"camera_moved"}))) is None
 
 
+def test_a_lasting_change_is_looked_at_more_closely_by_day(made: County) -> None:
+    memory = Memory()
+    change = {"polygon": [[0.1, 0.1], [0.2, 0.1], [0.2, 0.3]], "share": 0.02, "strength": 0.5}
+    memory.put("#changes|one", [[{**change, "days": 3, "hours": 5, "grown": False}, 6, 0]])
+    by_day, by_night = (made.look(sample(night=night), memory) for night in (False, True))
+    assert by_day is not None and by_night is not None
+    assert [found.days for found in by_day.changes] == [3]
+    assert not by_night.changes
+
+
 def test_a_county_without_live_cameras_is_told_what_to_add(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no camera has a stream.*stream: \{url"):
         county(prepare(load(write_county(tmp_path, frames=0))))

@@ -181,6 +181,18 @@ def test_changes_wait_for_looks_that_lie_apart(camera: Camera) -> None:
     assert lasting.waiting(camera.memory, "elsewhere", now) == ()
 
 
+def test_a_look_by_night_counts_for_none(camera: Camera) -> None:
+    camera.days(range(5))
+    camera.days(range(5, 10), WALL)
+    now = START + timedelta(days=10)
+    for number in range(2 * lasting.LOOKS):
+        assert lasting.waiting(camera.memory, "cam", now)
+        lasting.looked(camera.memory, "cam", now, night=number % 2 == 0)
+        assert lasting.waiting(camera.memory, "cam", now + timedelta(minutes=5)) == ()
+        now += timedelta(minutes=20)
+    assert lasting.waiting(camera.memory, "cam", now) == ()
+
+
 def test_a_view_can_be_forgotten(camera: Camera) -> None:
     camera.days(range(3))
     lasting.forget(camera.memory, "cam")

@@ -80,7 +80,7 @@ class County:
     def look(self, sample: Sample, memory: Memory) -> Look | None:
         """What the models are to look at, or None: it did not pass the gate, shows nothing, or it is a quiet hour.
 
-        What has changed in the view for good (by `memory`) is to be looked at more closely.
+        What has changed in the view for good (by `memory`) is to be looked at more closely, by day.
         """
         picture = sample.picture
         if picture is None or sample.conditions & _BLIND:
@@ -91,7 +91,8 @@ class County:
         key = frame_id(source, sample.time, _FIRST_INDEX)
         path = self.prepared.loaded.state / FRAMES / f"{sample.time:%Y%m%d}" / f"{key}.jpg"
         ref = FrameRef(key, source, "camera", sample.time, "stream", sample.size, str(path))
-        changes = lasting.waiting(memory, source, sample.time) if placed else ()
+        by_day = placed and not sample.night
+        changes = lasting.waiting(memory, source, sample.time) if by_day else ()
         return Look(ref, picture, sample.clock, sample.passed, placed, changes)
 
     def remember(self, sample: Sample) -> Remember | None:
@@ -214,11 +215,11 @@ def _roads(prepared: Prepared, known: Mapping[str, CameraPlan]) -> dict[str, Roa
     }
 
 
-def looked_closer(camera: str, look: Look) -> Remember:
-    """Note that the models have looked at what changed for good in a view."""
+def looked_closer(camera: str, look: Look, *, night: bool) -> Remember:
+    """Note that the models have looked at what changed for good in a view. `night`: as the models see it."""
 
     def change(memory: Memory) -> tuple[()]:
-        lasting.looked(memory, look.frame.source_id, look.frame.time)
+        lasting.looked(memory, look.frame.source_id, look.frame.time, night=night)
         return ()
 
     return Remember(change, camera, look.clock)

@@ -262,7 +262,7 @@ class Watcher:
             return
         self.judge.feed(Seen(flight.camera, looked.seen, look.picture, look.clock))
         if look.changes:
-            self.judge.feed(looked_closer(flight.camera, look))
+            self.judge.feed(looked_closer(flight.camera, look, night=looked.seen.night))
 
     def _commit(self, now: float) -> None:
         judged = self.judge.commit()
