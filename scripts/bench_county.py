@@ -125,7 +125,7 @@ def _soak(options: argparse.Namespace) -> dict[str, Any]:
     with _watched(options, "soak", 0.1, options.cameras) as (daemon, farm, about):
         time.sleep(options.warm_up)
         window = steady.measure(daemon, farm.pids, 60 * options.soak)
-        return {**about, **steady.row(window), **soak.growth(window)}
+        return {**about, **steady.row(window), **soak.growth(window, options.work / "soak.json")}
 
 
 def _show(title: str, row: Mapping[str, Any]) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from live.slope import by_minute, slope
 from live.steady import Window
 
 
-def growth(window: Window) -> dict[str, Any]:
+def growth(window: Window, told: Path) -> dict[str, Any]:
     """How memory, threads and descriptors grew over a measurement.
 
-    The slope is that of the medians of each minute, see `slope.Slope`.
+    The slope is that of the medians of each minute, see `slope.Slope`; `told` gets all that was measured, as JSON.
     """
+    told.write_text(json.dumps({"seconds": window.times, "rss": window.rss}))
     grown = {}
     for name, held in window.rss.items():
         if len(held) != len(window.times):
