@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 from huoyan.records import Frame, Skip
+from huoyan.sources import live as live_source
 from huoyan.sources.live import LiveFrames, Patience, is_live, without_password
 
 from ..support.cameras import web
@@ -29,7 +31,7 @@ def video(path: Path, seconds: float = 3.0, rate: int = 10) -> Path:
     with av.open(str(path), "w", format="mpegts") as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-        stream.options = {"g": str(rate), "bf": "0", "tune": "zerolatency"}
+        stream.options = {"g": str(rate), "bf": "0", "tune": "zerolatency", "sc_threshold": "0"}
         for _ in range(round(seconds * rate)):
             image = rng.integers(0, 256, (96, 160, 3), dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
@@ -187,3 +189,38 @@ def test_addresses() -> None:
     assert not is_live("/data/gate.mp4")
     assert without_password("rtsp://admin:p@ss@10.0.0.4/1") == "rtsp://***@10.0.0.4/1"
     assert without_password("http://10.0.0.4/1") == "http://10.0.0.4/1"
+
+
+def test_who_decodes_too_slowly_passes_over_pictures_and_they_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten pictures a second, each of which takes 0.15 s: after ten seconds it would be five behind."""
+    decode, late_s = live_source._decoded, []
+    began: list[float] = []
+
+    def slow(packet: Any) -> list[Any]:
+        began.append(time.monotonic())
+        if not packet.is_keyframe and packet.pts is not None:
+            stamp = float((packet.pts - first) * packet.time_base)
+            late_s.append(began[-1] - began[0] - stamp)
+        time.sleep(0.15)
+        return list(decode(packet))
+
+    path = video(tmp_path / "long.ts", 10.0)
+    with av.open(str(path)) as container:
+        first = next(container.demux(video=0)).pts
+    monkeypatch.setattr(live_source, "_decoded", slow)
+    with served(Camera(path.read_bytes(), ["whole"])) as address:
+        live = LiveFrames(address, "road", 0.1, QUICK, waiting=100)
+        frames, skips = [], []
+        for item in live:
+            if isinstance(item, Frame):
+                frames.append(item)
+            elif item is not None:
+                skips.append(item)
+                live.stop()
+    assert skips[0].code == "live_lost"
+    taken = [frame for frame in frames if frame.sequence == frames[0].sequence]
+    assert 20 < len(taken) < 95
+    assert len(taken) + live.late >= 100
+    assert max(late_s) < 1.5

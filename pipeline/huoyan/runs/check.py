@@ -107,7 +107,9 @@ def _warnings(loaded: LoadedConfig, attempt: Callable[[Callable[[], None]], None
     roads = ", ".join(camera.id for camera in loaded.config.cameras if camera.road)
     if roads and (loaded.config.registry.vehicles is None or loaded.config.models.site is None):
         warnings.append(f"{roads}: road: true does nothing without registry.vehicles and models.site")
-    warnings += [words for words in [crowded(loaded)] if words]
+    streams = [camera.stream for camera in loaded.config.cameras if camera.stream is not None]
+    crowd = crowded(sum(stream.passages for stream in streams), len(streams))
+    warnings += [crowd] if crowd else []
     warnings += [] if live else missing_videos(loaded)
     if loaded.config.registry.zones is None:
         warnings.append("no zones: every place is watched for every scene")

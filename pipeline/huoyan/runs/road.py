@@ -108,15 +108,8 @@ def road_cameras(loaded: LoadedConfig) -> frozenset[str]:
     return frozenset(camera.id for camera in loaded.config.cameras if camera.road)
 
 
-def followed(loaded: LoadedConfig) -> frozenset[str]:
-    """Ids of the road cameras whose trucks the daemon follows live."""
-    return frozenset(c.id for c in loaded.config.cameras if c.road and c.stream and c.stream.passages)
-
-
-def crowded(loaded: LoadedConfig) -> str:
-    """Why this machine will not keep up with the roads that are followed live; empty: it will."""
-    roads = len(followed(loaded))
-    sampled = sum(camera.stream is not None for camera in loaded.config.cameras)
+def crowded(roads: int, sampled: int) -> str:
+    """Why this machine will not keep up with so many roads followed live and cameras sampled; empty: it will."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     needed = roads * CORES + sampled / SAMPLED
     if not roads or needed <= cores:

@@ -95,8 +95,12 @@ def finding(
 
 
 def _asked(passage: Passage, context: JudgeContext) -> Alternative | None:
-    """The first way to see a scene about vehicles that asks cameras for this kind of vehicle, or for any truck."""
+    """The first way to see a scene about vehicles that asks cameras for this kind of vehicle, or for any truck; of the
+    camera's own scenes only, where it has some."""
+    only = context.scenes.get(passage.source_id)
     for alternative in context.rules.alternatives:
+        if only is not None and alternative.scene not in only:
+            continue
         labels = {term.label for term in alternative.evidence.terms}
         fits = passage.label in labels or (passage.label == TRUCK and labels & FAMILY)
         if fits and alternative.rule.vehicle and "camera" in alternative.evidence.sensors:

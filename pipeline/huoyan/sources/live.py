@@ -3,7 +3,8 @@
 A thread reads and decodes; whoever looks takes the newest frames from a short queue. There are deadlines for opening
 and for every packet, so a camera that goes silent is given up and opened again, after a pause that grows from one
 second to a minute, with some chance in it so that many cameras do not come back at once. Who
-looks too slowly loses the oldest waiting frames, and they are counted; a stream never waits for us.
+looks too slowly loses the oldest waiting frames, who decodes too slowly those up to the next key picture, and they are
+counted; a stream never waits for us.
 
 Times are ours (a monotonic clock set by the wall clock once a connection), less the delay inside the stream: stream
 times jump back when a camera restarts, and its clock may be wrong. Between two frames of one connection the stream's
@@ -35,6 +36,11 @@ SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "srt://", "u
 _FIRST_INDEX = 3_000_000
 # How far a stream's own clock may drift from ours within a connection before ours is taken.
 _DRIFT_S = 2.0
+# So far behind, pictures are passed over unread until the next key picture: a server or the network holds them for us,
+# and what we cannot decode in time would come later and later.
+_BEHIND_S = 1.0
+# What is unread comes at once; who is still behind after so long has a stream whose stamps have jumped.
+_DRAINED_S = 5.0
 
 
 def is_live(source: str) -> bool:
@@ -51,7 +57,7 @@ class LiveFrames:
     """Frames of a camera in time order. Iterate once, in one thread.
 
     Attributes:
-        late: frames that were thrown away because nobody had taken them.
+        late: frames that were thrown away because nobody had taken or decoded them in time.
         connections: times that the stream was opened.
         asked: monotonic seconds at which a frame was last asked for.
         stirred: the same of the last frame or attempt; who has done neither for long hangs.
@@ -166,10 +172,19 @@ class LiveFrames:
             started = time.monotonic()
             # A burst may have run ahead of our clock before the cut: times never go back.
             clock = _Clock(max(self._now(), self._latest + timedelta(milliseconds=1)), started)
-            due = 0.0
+            due, backlog = 0.0, _Backlog(clock)
+            # A file waits for us, and the parts of HLS come at once.
+            steady = not self._pace and container.format.name != "hls"
             for packet in container.demux(stream):
                 if self._stop.is_set():
                     return
+                if steady and backlog.holds(packet, time.monotonic()):
+                    self._seen = self.stirred = time.monotonic()
+                    told = self._seen - started - backlog.late_s
+                    if told + 1e-6 >= due:
+                        due = self._next(told)
+                        self.late += 1
+                    continue
                 for frame in _decoded(packet):
                     told = clock.at(_seconds(frame), time.monotonic())
                     if self._pace:
@@ -177,9 +192,13 @@ class LiveFrames:
                     self._seen = self.stirred = time.monotonic()
                     if told + 1e-6 < due:
                         continue
-                    due = (int(told / self.sampling_s + 1e-6) + 1) * self.sampling_s
+                    due = self._next(told)
                     self._latest = clock.start + timedelta(seconds=told)
                     self._give(self._frame(self._latest, decoding.upright(frame)))
+
+    def _next(self, told: float) -> float:
+        """When the next frame is due, after one at `told`; both in seconds of the connection."""
+        return (int(told / self.sampling_s + 1e-6) + 1) * self.sampling_s
 
     def _give(self, item: Frame | Skip | None) -> None:
         while not self._stop.is_set():
@@ -233,6 +252,40 @@ class _Clock:
         self._last = max(self._last, told)
         return self._last
 
+    def late_s(self, stamp: float | None, monotonic: float) -> float:
+        """Seconds by which what comes with this stamp at `monotonic` is later than what came before; 0: not known."""
+        if stamp is None or self._shift is None:
+            return 0.0
+        return monotonic - self._began - stamp - self._shift
+
+    def forget(self) -> None:
+        """Believe the next stamp anew."""
+        self._shift = None
+
+
+class _Backlog:
+    """Tells which packets are passed over because those before them were decoded too slowly.
+
+    Attributes:
+        late_s: seconds by which the last packet was later than it should be.
+    """
+
+    def __init__(self, clock: _Clock) -> None:
+        self.late_s = 0.0
+        self._clock = clock
+        self._since: float | None = None
+
+    def holds(self, packet: Any, monotonic: float) -> bool:
+        """Whether this packet, taken up at `monotonic`, is to be passed over: up to a key picture that is in time."""
+        self.late_s = self._clock.late_s(_seconds(packet), monotonic)
+        if self.late_s > _BEHIND_S:
+            self._since = monotonic if self._since is None else self._since
+            if monotonic - self._since > _DRAINED_S:
+                self._clock.forget()
+        elif packet.is_keyframe:
+            self._since = None
+        return self._since is not None
+
 
 def _decoded(packet: Any) -> list[Any]:
     try:
@@ -242,8 +295,9 @@ def _decoded(packet: Any) -> list[Any]:
         return []
 
 
-def _seconds(frame: Any) -> float | None:
-    return None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+def _seconds(item: Any) -> float | None:
+    """The stamp of a packet or a frame."""
+    return None if item.pts is None or item.time_base is None else float(item.pts * item.time_base)
 
 
 def _same(image: Image) -> Image:

@@ -333,14 +333,15 @@ class Watcher:
             keep = loaded.config.vehicles.retention
             purge.when_due(self.store.connection, loaded.state, keep, datetime.now(UTC))
         except StorageError as error:
-            log.error("stories and what is old cannot be closed now: %s", error)
+            log.error("stories cannot be closed, or what is old removed, now: %s", error)
 
     def _follow_roads(self) -> None:
         """Follow the roads of the cameras that are ours, and no others."""
         owned = self.readers.owned
-        self.roads.use({camera: plan for camera, plan in self.county.roads.items() if camera in owned})
-        words = crowded(self.county.prepared.loaded)
-        if words and self.county.roads:
+        roads = {camera: plan for camera, plan in self.county.roads.items() if camera in owned}
+        self.roads.use(roads)
+        words = crowded(len(roads), len(owned))
+        if words:
             log.warning("%s", words)
 
     def unfollowed(self, now: float) -> list[str]:
