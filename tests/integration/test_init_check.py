@@ -54,6 +54,15 @@ def test_a_county_from_folders_passes_the_check(archive: Path, tmp_path: Path) -
     assert facts["cameras"] == 2
     assert any("路口-01: no calibration" in warning for warning in warnings)
     assert run("check", folder / "county.yaml").exit_code == 0
+    assert run("check", folder).output == run("check", folder / "county.yaml").output
+
+
+def test_a_folder_without_a_county_is_told_what_to_type(tmp_path: Path) -> None:
+    failed = run("check", tmp_path)
+    assert isinstance(failed.exception, ConfigError)
+    assert f"no county.yaml in this folder (name the file, or begin one with: huoyan init {tmp_path})" in str(
+        failed.exception
+    )
 
 
 def test_a_county_from_a_table(tmp_path: Path) -> None:

@@ -31,13 +31,22 @@ def init(
 
 
 def check(
-    config: Annotated[Path, typer.Argument(help="The county's configuration.")],
+    config: Annotated[Path, typer.Argument(help="The county's configuration, or its folder.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Examine a configuration: every mistake at once."""
+    from huoyan.errors import ConfigError
     from huoyan.runs.check import check as run
+    from huoyan.runs.prepare import CONFIG_NAMES, config_file
 
-    mistakes, warnings, facts = run(config)
+    file = config_file(config)
+    if file.is_dir():
+        raise ConfigError(
+            f"there is no {CONFIG_NAMES[0]} in this folder",
+            subject=str(config),
+            hint=f"name the file, or begin one with: huoyan init {config}",
+        )
+    mistakes, warnings, facts = run(file)
     if json:
         typer.echo(
             jsonlib.dumps(

@@ -43,6 +43,11 @@ class Prepared:
     """The models in use by name, as alerts name them."""
 
 
+def config_file(target: Path) -> Path:
+    """The configuration in a folder; what is none, and a folder without one, as it is given."""
+    return next((target / name for name in CONFIG_NAMES if (target / name).is_file()), target)
+
+
 def locate_config(target: Path, state: Path | None = None) -> LoadedConfig:
     """The configuration that a PATH on the command line means.
 
@@ -54,9 +59,7 @@ def locate_config(target: Path, state: Path | None = None) -> LoadedConfig:
     """
     if not target.exists():
         raise ConfigError("there is nothing here", subject=str(target), hint="give an archive or a YAML file")
-    file = target
-    if target.is_dir():
-        file = next((target / name for name in CONFIG_NAMES if (target / name).is_file()), target)
+    file = config_file(target)
     if file.is_file() and file.suffix.lower() in (".yaml", ".yml"):
         loaded = configuration.load(file)
         if state is None:
