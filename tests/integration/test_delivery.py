@@ -272,6 +272,7 @@ def test_init_creates_tells_what_differs_and_applies(server: NatsServer) -> None
     first = settings("nats", "sqlite", nats=to_nats(server, consumers=consumers, leases={}))
     states = [(c.subject, c.state) for c in reach.init(first)]
     names = ["stream huoyan-alerts", "consumer crew", "consumer fire-desk", "bucket huoyan-leases"]
+    names.append("bucket huoyan-leases-stories")
     assert states == [*((name, "created") for name in names), ("sqlite", "ok")]
     assert {c.state for c in reach.init(first)} == {"ok"}
     consumers[1]["ack_wait"] = "2m"

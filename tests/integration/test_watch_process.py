@@ -16,6 +16,9 @@ import av
 import pytest
 import yaml
 
+from huoyan.incidents import open_store
+from huoyan.records import Incident
+
 from ..support import rtsp, running
 from ..support.county import GREEN, RED, SIZE, Thing, picture, write_county
 from ..support.gates import free_port
@@ -261,6 +264,96 @@ def test_a_box_that_dies_leaves_its_cameras_to_the_other(tmp_path: Path, server:
         for box in boxes:
             box.kill()
         nats.kill()
+
+
+def test_what_a_box_has_told_the_next_one_does_not_tell_again(tmp_path: Path, server: rtsp.Server) -> None:
+    nats = NatsServer(tmp_path / "nats", free_port())
+    nats.start()
+    dispatch = {"nats": {"servers": [nats.url], "leases": {"ttl": "4s"}}}
+    first, second = (
+        Daemon(tmp_path / name, server.port, watch={"box": name}, dispatch=dispatch) for name in ("a", "b")
+    )
+    try:
+        first.start()
+        first.until(first.ready, "the first box")
+        first.until(lambda: len(first.scenes()) >= 2, "what is seen", 150)
+        told = {document["data"]["id"] for _, document in first.told().queue}
+        first.until(lambda: entries(nats) == {"one", "two"}, "what is known of both cameras")
+        first.kill()
+        second.start()
+        second.until(second.ready, "the second box")
+        second.until(lambda: second.seen("one", "two"), "both cameras", 150)
+        looks = {name: one["looked"] for name, one in second.cameras().items()}
+        second.until(
+            lambda: all(one["looked"] >= looks[name] + 2 for name, one in second.cameras().items()),
+            "looks enough for a story",
+            150,
+        )
+        known = {document["data"]["id"] for _, document in second.told().queue}
+        assert not known, (known, told)
+        assert {one.incident_id for one in stories(second)} >= told
+        assert second.stop() == 0
+    finally:
+        for box in (first, second):
+            box.kill()
+        nats.kill()
+
+
+def test_a_story_goes_on_at_the_next_box_with_its_next_revision(tmp_path: Path, films: list[Path]) -> None:
+    changed = film(tmp_path / "films/changed.mp4", [(2, [GREEN_THING, RED_THING])])
+    nats = NatsServer(tmp_path / "nats", free_port())
+    nats.start()
+    dispatch = {"nats": {"servers": [nats.url], "leases": {"ttl": "4s"}}}
+
+    def green(box: Daemon) -> list[tuple[str, int, str]]:
+        found = [document["data"]["properties"] for _, document in box.told().queue]
+        return [
+            (told["incident_id"], told["revision"], told["stage"])
+            for told in found
+            if told["scene"]["id"] == "green_stay"
+        ]
+
+    with rtsp.Server([*films, changed]) as server:
+        first, second = (
+            Daemon(tmp_path / name, server.port, watch={"box": name}, dispatch=dispatch)
+            for name in ("a", "b")
+        )
+        # What the second box sees of the same camera has changed.
+        text = second.config.read_text(encoding="utf-8")
+        second.config.write_text(
+            text.replace(f"{server.port}/two", f"{server.port}/changed"), encoding="utf-8"
+        )
+        try:
+            first.start()
+            first.until(lambda: first.ready() and green(first), "what stands in view")
+            ((incident, revision, stage),) = green(first)
+            assert (revision, stage) == (1, "seen")
+            first.until(lambda: "two" in entries(nats), "what is known of the camera")
+            first.kill()
+            second.start()
+            second.until(lambda: second.ready() and green(second), "the change", 150)
+            assert green(second) == [(incident, 2, "both")]
+            assert second.stop() == 0
+        finally:
+            for box in (first, second):
+                box.kill()
+            nats.kill()
+
+
+def entries(nats: NatsServer) -> set[str]:
+    """Cameras of which something is handed on."""
+
+    async def subjects(js: Any) -> set[str]:
+        info = await js.stream_info("KV_huoyan-leases-stories", subjects_filter="$KV.huoyan-leases-stories.>")
+        return {name.rpartition(".")[2] for name in info.state.subjects or {}}
+
+    found: set[str] = nats.ask(subjects)
+    return found
+
+
+def stories(box: Daemon) -> list[Incident]:
+    with open_store(box.state, exclusive=False) as store:
+        return store.incidents()
 
 
 def _lives(pid: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +15,11 @@ from huoyan.dispatch.nats_link import words
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
+WRONG_LAST = frozenset({10071, 10164})
+"""Errors of JetStream: the last message on the subject has another number."""
+_PLAIN = re.compile(r"^[A-Za-z0-9_-]+$")
+_STORIES_BYTES = 512 * 1024**2
+_STORIES_S = 90 * 86400.0
 State = Literal["ok", "created", "updated", "differs", "failed"]
 
 
@@ -43,6 +50,12 @@ async def check_bucket(js: JetStreamContext, settings: Nats, leases: Leases, *, 
     """The same for the bucket of leases."""
     wanted = bucket(leases, settings.replicas)
     return await _stream(js, f"bucket {leases.bucket}", wanted, apply)
+
+
+async def check_stories(js: JetStreamContext, settings: Nats, leases: Leases, *, apply: bool) -> Check:
+    """The same for the bucket of stories."""
+    wanted = stories(leases, settings.replicas)
+    return await _stream(js, f"bucket {stories_bucket(leases)}", wanted, apply)
 
 
 def stream(settings: Nats) -> dict[str, Any]:
@@ -81,6 +94,38 @@ def bucket(settings: Leases, replicas: int) -> dict[str, Any]:
         "deny_delete": False,
         "num_replicas": replicas,
     }
+
+
+def stories(settings: Leases, replicas: int) -> dict[str, Any]:
+    """The bucket of what is known of cameras' stories: one entry a camera, on the disk."""
+    from nats.js.api import DiscardPolicy, StorageType
+
+    name = stories_bucket(settings)
+    return {
+        "name": f"KV_{name}",
+        "subjects": [f"$KV.{name}.>"],
+        "storage": StorageType.FILE,
+        # A camera that is written again is worth more than one that nobody has written for long.
+        "discard": DiscardPolicy.OLD,
+        "max_age": _STORIES_S,
+        "max_bytes": _STORIES_BYTES,
+        "max_msgs_per_subject": 1,
+        "duplicate_window": 120.0,
+        "allow_rollup_hdrs": True,
+        "num_replicas": replicas,
+    }
+
+
+def stories_bucket(settings: Leases) -> str:
+    """Name of the bucket of stories."""
+    return f"{settings.bucket}-stories"
+
+
+def key(name: str) -> str:
+    """`name` as a key of a bucket."""
+    if not name or _PLAIN.match(name):
+        return name
+    return "=" + base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def consumer(settings: Nats, one: Consumer) -> dict[str, Any]:

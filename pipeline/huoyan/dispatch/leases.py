@@ -21,11 +21,9 @@ needs no NATS: all cameras are its own.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import hashlib
 import logging
-import re
 import threading
 import time
 import uuid
@@ -55,10 +53,7 @@ _ROUNDS = 4
 """Rounds within the time to live."""
 _CLOCKS_S = 5.0
 """Clocks of box and server may differ by so much when the age of a bucket is judged."""
-_PLAIN = re.compile(r"^[A-Za-z0-9_-]+$")
 _LONGEST_PAUSE_S = 4.0
-_WRONG_LAST = frozenset({10071, 10164})
-"""Errors of JetStream: the last message on the subject has another number."""
 
 
 @dataclass(slots=True)
@@ -298,7 +293,7 @@ class _Holder:
         try:
             answer = await js.publish(self._subject("camera", camera), self._value, headers=headers)
         except APIError as error:
-            if error.err_code in _WRONG_LAST:
+            if error.err_code in jetstream.WRONG_LAST:
                 return None
             raise
         self._leases[camera] = _Lease(answer.seq, sent + _SHARE * self.ttl)
@@ -342,11 +337,4 @@ class _Holder:
         return f"KV_{self._settings.bucket}"
 
     def _subject(self, kind: str, name: str) -> str:
-        return f"$KV.{self._settings.bucket}.{kind}.{_key(name)}"
-
-
-def _key(name: str) -> str:
-    """`name` as a key of a bucket."""
-    if not name or _PLAIN.match(name):
-        return name
-    return "=" + base64.urlsafe_b64encode(name.encode()).decode()
+        return f"$KV.{self._settings.bucket}.{kind}.{jetstream.key(name)}"

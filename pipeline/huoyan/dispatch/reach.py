@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from huoyan.config_dispatch import Dispatch, Leases, Nats
 from huoyan.dispatch import jetstream, ledger, places
@@ -11,6 +12,9 @@ from huoyan.dispatch.http import HttpEndpoint
 from huoyan.dispatch.jetstream import Check
 from huoyan.dispatch.nats_link import Address, Link
 from huoyan.dispatch.protocol import Away, Backend
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
 
 _WORK_S = 60.0
 
@@ -36,7 +40,7 @@ def init(settings: Dispatch, *, apply: bool = False) -> list[Check]:
             backend.close()
     if settings.nats.leases is not None:
         # Cameras may be shared through NATS where alerts go elsewhere.
-        found.append(_bucket(settings.nats, settings.nats.leases, apply))
+        found += _buckets(settings.nats, settings.nats.leases, apply)
     if ledger.LOCAL in settings.to:
         found.append(Check(ledger.LOCAL, "ok", "the queue beside the outbox"))
     return found
@@ -53,12 +57,18 @@ def _streams(settings: Nats, apply: bool) -> list[Check]:
         return link.call(lambda js: jetstream.check(js, settings, apply=apply), timeout)
 
 
-def _bucket(settings: Nats, leases: Leases, apply: bool) -> Check:
+def _buckets(settings: Nats, leases: Leases, apply: bool) -> list[Check]:
+    async def check(js: JetStreamContext) -> list[Check]:
+        return [
+            await jetstream.check_bucket(js, settings, leases, apply=apply),
+            await jetstream.check_stories(js, settings, leases, apply=apply),
+        ]
+
     with closing(Link(Address(settings))) as link:
         try:
-            return link.call(lambda js: jetstream.check_bucket(js, settings, leases, apply=apply), _WORK_S)
+            return link.call(check, _WORK_S)
         except Away as error:
-            return Check(f"bucket {leases.bucket}", "failed", str(error))
+            return [Check(f"bucket {leases.bucket}", "failed", str(error))]
 
 
 def _reached(backend: Backend) -> Check:

@@ -60,19 +60,29 @@ def _add(store: Store, finding: Finding, news: dict[str, Revision]) -> None:
             _save(store, _continued(known, finding, None, 0), finding, known.seen)
         return
     if known is None:
-        if not is_muted(store, finding):
-            incident = _begun(finding)
-            _save(store, incident, finding, {})
-            news[incident.incident_id] = Revision(incident, finding, "new")
+        _begin(store, finding, news)
         return
     why = _news(known.incident, finding)
     earlier = news.get(known.incident.incident_id)
+    if why is not None and not store.ours(known.incident):
+        # Its next revision is another box's to tell. Here it goes on in silence, and what is new is a story of its own.
+        _save(store, _continued(known, finding, why, 0), finding, known.seen)
+        _begin(store, finding, news)
+        return
     incident = _continued(known, finding, why, int(why is not None and earlier is None))
     _save(store, incident, finding, known.seen)
     if earlier is not None:
         news[incident.incident_id] = replace(earlier, incident=incident)
     elif why is not None:
         news[incident.incident_id] = Revision(incident, finding, why)
+
+
+def _begin(store: Store, finding: Finding, news: dict[str, Revision]) -> None:
+    if is_muted(store, finding):
+        return
+    incident = _begun(finding)
+    _save(store, incident, finding, {})
+    news[incident.incident_id] = Revision(incident, finding, "new")
 
 
 def tell(store: Store, revision: Revision, time: datetime | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -25,11 +25,13 @@ class Store:
     Attributes:
         connection: for others who write in the same transaction (the outbox).
         path: the database file.
+        ours: whether an incident is this box's to tell of: where boxes share cameras, one of several that saw it is.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path, held: IO[bytes] | None) -> None:
         self.connection = connection
         self.path = path
+        self.ours: Callable[[Incident], bool] = lambda incident: True
         self._held = held
 
     def __enter__(self) -> Store:

@@ -16,7 +16,7 @@ from huoyan.config_watch import Disk
 from huoyan.incidents import Store, open_store
 from huoyan.records import Alert
 from huoyan.runs.prepare import Prepared, prepare
-from huoyan.runs.watch.health import HealthDesk
+from huoyan.runs.watch.health import MEMORY_KEY, HealthDesk
 from huoyan.runs.watch.judge import LiveJudge
 from huoyan.runs.watch.room import Room
 from huoyan.sample import CameraEvent, CameraState, Picture, Sample
@@ -147,6 +147,64 @@ def test_a_lost_camera_is_told_once_and_resolved_when_it_is_back(bench: Callable
     desk.event(0, "live")
     (end,) = desk.run(300, lambda: desk.sample(0))
     assert about(end) == ("lost", "resolved") and end.incident_id == alert.incident_id
+
+
+def test_a_fault_that_another_box_told_ends_here(bench: Callable[..., Bench]) -> None:
+    first = bench()
+    first.desk.shared = True
+    first.event(0, "live")
+    first.sample(0)
+    first.event(0, "lost")
+    (told,) = first.run(70)
+    faults = first.judge.memory.get(MEMORY_KEY + "cam-000")
+    # The camera goes to another box: the one that told of it says nothing of its end.
+    first.event(0, "stopped")
+    first.desk.leave("cam-000")
+    assert not first.run(600)
+    assert first.judge.memory.get(MEMORY_KEY + "cam-000") is None
+    # Here the same state stands for that of the other box, which has taken the stories over.
+    second = first
+    second.restart()
+    second.desk.take("cam-000", faults)
+    second.event(0, "lost")
+    assert not second.run(600), "it was told already"
+    second.event(0, "live")
+    (end,) = second.run(300, lambda: second.sample(0))
+    assert about(end) == ("lost", "resolved") and end.incident_id == told.incident_id
+
+
+def test_many_faults_that_another_box_told_as_one_end_here_as_one(bench: Callable[..., Bench]) -> None:
+    desk = bench(20, hosts=20)
+    ill = range(12)
+    for camera in ill:
+        desk.event(camera, "lost")
+    (told,) = desk.run(100)
+    faults = {camera: desk.judge.memory.get(f"{MEMORY_KEY}cam-{camera:03}") for camera in ill}
+    for camera in range(20):
+        desk.desk.leave(f"cam-{camera:03}")
+    assert not desk.run(600), "the box that has the cameras now ends it"
+    desk.restart()
+    for camera in ill:
+        desk.desk.take(f"cam-{camera:03}", faults[camera])
+        desk.event(camera, "lost")
+    assert not desk.run(600), "it was told already"
+    desk.event(0, "live")
+    assert not desk.run(300, lambda: desk.sample(0)), "eleven are lost still"
+    for camera in ill:
+        desk.event(camera, "live")
+    (end,) = desk.run(300, lambda: desk.samples(ill))
+    assert about(end) == ("lost", "resolved") and end.incident_id == told.incident_id
+
+
+def test_the_end_of_a_story_is_told_by_the_box_that_holds_its_first_camera(
+    bench: Callable[..., Bench],
+) -> None:
+    desk = bench()
+    desk.event(0, "lost")
+    desk.run(100)
+    desk.store.ours = lambda incident: False
+    desk.event(0, "live")
+    assert not desk.run(300, lambda: desk.sample(0))
 
 
 def test_what_is_over_before_it_has_lasted_is_never_told(bench: Callable[..., Bench]) -> None:

@@ -11,7 +11,7 @@ from huoyan import georef
 from huoyan.config import Camera, load
 from huoyan.records import GroundPlane, Placement, Unplaced
 from huoyan.runs.prepare import grounds
-from huoyan.runs.watch.poses import source_of, zones_of
+from huoyan.runs.watch.poses import camera_of, source_of, zones_of
 from huoyan.sample import Sample
 
 from ...support.county import write_county, write_still
@@ -74,3 +74,10 @@ def test_each_preset_has_its_own_ground(tmp_path: Path) -> None:
     assert away == pytest.approx((16**2 + 20**2) ** 0.5, abs=0.5)
     yard = found["ptz/yard"]
     assert isinstance(yard, Unplaced) and "yard" in yard.reason
+
+
+def test_the_camera_of_a_source() -> None:
+    cameras = {"ptz", "a/b"}
+    assert [camera_of(name, cameras) for name in ("ptz", "ptz/gate", "a/b", "a/b/yard", "a", "drone")] == [
+        "ptz", "ptz", "a/b", "a/b", None, None,
+    ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from huoyan.config_dispatch import Dispatch, Nats
 from huoyan.config_types import seconds
-from huoyan.dispatch import places
+from huoyan.dispatch import jetstream, places
 from huoyan.dispatch.http import HttpEndpoint
 from huoyan.dispatch.protocol import Backend
 from huoyan.errors import HuoyanError
@@ -105,6 +105,8 @@ async def _absent(js: JetStreamContext, settings: Nats) -> list[str]:
         for one in settings.consumers:
             if not await is_there(js.consumer_info(settings.stream, one.name)):
                 absent.append(f"consumer {one.name}")
-    if settings.leases is not None and not await is_there(js.stream_info(f"KV_{settings.leases.bucket}")):
-        absent.append(f"bucket {settings.leases.bucket}")
+    if settings.leases is not None:
+        for bucket in (settings.leases.bucket, jetstream.stories_bucket(settings.leases)):
+            if not await is_there(js.stream_info(f"KV_{bucket}")):
+                absent.append(f"bucket {bucket}")
     return absent

@@ -52,7 +52,11 @@ _LONGEST_CALM_S = 3600.0
 _DAY = timedelta(days=1)
 _POSITION_ERROR_M = 10.0
 _INDEX = 5_000_000
-_KEY, _GROUPS = "#health|", "#health"
+MEMORY_KEY = "#health|"
+"""The memory holds a camera's faults under this and its id."""
+_GROUPS = "#health"
+_MANY = "many|"
+"""Episodes of groups begin with it."""
 _NAMED = 12
 """Cameras that a group's story names; how many more there are is told too."""
 
@@ -96,7 +100,11 @@ class _Watched:
 
 
 class HealthDesk:
-    """Keeps the faults of all cameras of a box."""
+    """Keeps the faults of all cameras of a box.
+
+    Attributes:
+        shared: a camera that is read here no longer goes to another box, and its faults with it.
+    """
 
     def __init__(self, prepared: Prepared, memory: Memory) -> None:
         """
@@ -104,6 +112,7 @@ class HealthDesk:
             prepared: the county.
             memory: of the judge, to take up told faults from an earlier run; it is changed through tasks only.
         """
+        self.shared = False
         self._cameras: dict[str, _Watched] = {}
         self._groups: dict[str, _Group] = {}
         self._over: list[Over] = []
@@ -127,6 +136,39 @@ class HealthDesk:
                 self._cameras[name] = self._restored(camera)
         self._hosts = {name: _host(camera) for name, camera in live.items()}
         self._centre = _centre(live.values())
+
+    def leave(self, camera: str) -> None:
+        """Another box has a camera now: what was told of it is that box's to end."""
+        watched = self._cameras.get(camera)
+        if watched is not None:
+            watched.faults, watched.told, watched.picture = {}, {}, None
+            self._touched.add(camera)
+        for episode, group in list(self._groups.items()):
+            if camera in group.members:
+                group.members.remove(camera)
+                self._touched.add(_GROUPS)
+                if not group.members:
+                    del self._groups[episode]
+
+    def take(self, camera: str, faults: Any) -> None:
+        """Go on with what another box has told of a camera's faults, as its memory has them.
+
+        Of a story of many cameras at once those that come here are a group; the box with the first of all ends it.
+        """
+        watched = self._cameras.get(camera)
+        if watched is None:
+            return
+        told = _unpacked(watched.camera, faults)
+        for condition, fault in told.faults.items():
+            watched.faults[condition] = fault
+            if fault.episode.startswith(_MANY):
+                group = _Group(condition, fault.since, float("-inf"), [])
+                members = self._groups.setdefault(fault.episode, group).members
+                if camera not in members:
+                    members.append(camera)
+                self._touched.add(_GROUPS)
+        watched.told = told.told or watched.told
+        self._touched.add(camera)
 
     # ------------------------------------------------------------------------------------ what is reported
     def sample(self, sample: Sample) -> None:
@@ -156,8 +198,7 @@ class HealthDesk:
             self._say(watched, LOST, True, event.clock, event.time, event.why)
         elif event.state == "live":
             self._say(watched, LOST, False, event.clock, event.time)
-        elif event.state == "stopped":
-            # Another box has it now, or it is watched no longer.
+        elif event.state == "stopped" and not self.shared:
             self._forget(event.camera, event.time)
 
     def _say(
@@ -305,13 +346,13 @@ class HealthDesk:
         seen = Observations(frame, (_observation(frame, condition, place, episode, fault.why),))
         self._touched.discard(name)
         return Remember(
-            partial(_write, {_KEY + name: self._packed(name)}, (seen,)), name, clock, watched.picture
+            partial(_write, {MEMORY_KEY + name: self._packed(name)}, (seen,)), name, clock, watched.picture
         )
 
     def _tell_group(self, condition: str, members: Sequence[str], clock: float, now: datetime) -> Task:
         first = self._cameras[members[0]]
         fault = first.faults[condition]
-        episode = f"many|{condition}|{fault.since.isoformat(timespec='milliseconds')}|{members[0]}"
+        episode = f"{_MANY}{condition}|{fault.since.isoformat(timespec='milliseconds')}|{members[0]}"
         latest = max(self._cameras[name].faults[condition].began for name in members)
         since = fault.since
         for name in members:
@@ -326,7 +367,10 @@ class HealthDesk:
         items = tuple(_observation(frame, condition, place, episode, fault.why) for frame in frames)
         seen = Observations(frames[0], items)
         self._touched -= {*members}
-        known = {_GROUPS: self._packed_groups(), **{_KEY + name: self._packed(name) for name in members}}
+        known = {
+            _GROUPS: self._packed_groups(),
+            **{MEMORY_KEY + name: self._packed(name) for name in members},
+        }
         return Remember(partial(_write, known, (seen,)), members[0], clock)
 
     def _mark(self, name: str, condition: str, episode: str, now: datetime) -> None:
@@ -365,7 +409,7 @@ class HealthDesk:
         """Write down what was told of a camera, or the groups."""
         if name == _GROUPS:
             return Remember(partial(_write, {_GROUPS: self._packed_groups()}, ()), "", clock)
-        return Remember(partial(_write, {_KEY + name: self._packed(name)}, ()), name, clock)
+        return Remember(partial(_write, {MEMORY_KEY + name: self._packed(name)}, ()), name, clock)
 
     def _packed(self, name: str) -> dict[str, Any] | None:
         watched = self._cameras.get(name)
@@ -391,18 +435,22 @@ class HealthDesk:
             self._groups[episode] = _Group(value["condition"], since, float("-inf"), list(value["members"]))
 
     def _restored(self, camera: Camera) -> _Watched:
-        watched = _Watched(camera)
-        value = self._memory.get(_KEY + camera.id) or {}
-        for condition, fault in value.get("faults", {}).items():
-            since = datetime.fromisoformat(fault["since"])
-            watched.faults[condition] = _Fault(since, float("-inf"), episode=fault["episode"])
-        for condition, times in value.get("told", {}).items():
-            watched.told[condition] = [datetime.fromisoformat(time) for time in times]
-        return watched
+        return _unpacked(camera, self._memory.get(MEMORY_KEY + camera.id))
 
     def _is_day(self, camera: Camera, time: datetime) -> bool:
         where = camera.position or self._centre
         return where is not None and elevation_deg(*where, time) >= DAYLIGHT_DEG
+
+
+def _unpacked(camera: Camera, packed: Any) -> _Watched:
+    """A camera with the faults that were told, as `_packed` wrote them; None: none were."""
+    watched, value = _Watched(camera), packed or {}
+    for condition, fault in value.get("faults", {}).items():
+        since = datetime.fromisoformat(fault["since"])
+        watched.faults[condition] = _Fault(since, float("-inf"), episode=fault["episode"])
+    for condition, times in value.get("told", {}).items():
+        watched.told[condition] = [datetime.fromisoformat(time) for time in times]
+    return watched
 
 
 def _write(values: Mapping[str, Any], seen: Sequence[Observations], memory: Memory) -> Sequence[Observations]:

@@ -23,8 +23,9 @@ import numpy as np
 from huoyan import alerts, incidents, scenes
 from huoyan.alerts import files
 from huoyan.config_types import seconds
+from huoyan.dispatch.stories import Handed
 from huoyan.errors import SourceError, StorageError
-from huoyan.incidents import Store, matching
+from huoyan.incidents import Store, handover, matching
 from huoyan.records import Alert, Finding, FrameRef, Image, Observations
 from huoyan.runs import judge as scan_judge
 from huoyan.runs.prepare import Prepared
@@ -78,7 +79,7 @@ class Remember:
     """That the observations were made on, if there is one."""
 
 
-Task = Seen | Over | Remember | Passing
+Task = Seen | Over | Remember | Passing | Handed
 
 
 @dataclass
@@ -92,6 +93,8 @@ class Judged:
     """Camera and arrival of every look that was judged."""
     passed: list[str] = field(default_factory=list)
     """Camera of every passage that was judged."""
+    handed: list[str] = field(default_factory=list)
+    """Cameras whose stories came from another box."""
     kept: list[Path] = field(default_factory=list)
 
 
@@ -186,9 +189,21 @@ class LiveJudge:
             self._over(task, judged)
         elif isinstance(task, Passing):
             self._passing(task, judged)
+        elif isinstance(task, Handed):
+            self._take_over(task, judged)
         else:
             for observations in task.change(self.memory):
                 self._seen(Seen(task.camera, observations, task.picture, task.clock), judged)
+
+    def _take_over(self, handed: Handed, judged: Judged) -> None:
+        try:
+            news = [handover.take(self._store, story) for story in handed.stories]
+        except (KeyError, ValueError, TypeError) as error:
+            log.warning("%s: what another box knew of it cannot be used: %s", handed.camera, error)
+        else:
+            if any(news):
+                log.info("%s: %d stories of another box go on here", handed.camera, sum(news))
+        judged.handed.append(handed.camera)
 
     def _seen(self, seen: Seen, judged: Judged) -> None:
         observations = seen.observations
@@ -231,7 +246,7 @@ class LiveJudge:
     def _over(self, over: Over, judged: Judged) -> None:
         incident_id = matching.story_id(HEALTH, over.episode)
         known = self._store.incident(incident_id)
-        if known is None or known.status in ("resolved", "rejected"):
+        if known is None or known.status in ("resolved", "rejected") or not self._store.ours(known):
             return
         revision = incidents.pass_verdict(self._store, incident_id, "resolved", over.time)
         alert, _ = tell(revision, self._prepared, self._store, (), {}, self._reader(None))

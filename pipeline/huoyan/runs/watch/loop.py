@@ -25,10 +25,11 @@ from huoyan import dispatch, incidents
 from huoyan.config import LoadedConfig
 from huoyan.config_types import seconds
 from huoyan.dispatch.sender import Sender
+from huoyan.dispatch.stories import Handed
 from huoyan.errors import HuoyanError, ModelError, StorageError
 from huoyan.incidents import open_store
 from huoyan.ops import http, systemd
-from huoyan.records import Skip
+from huoyan.records import Incident, Skip
 from huoyan.runs.prepare import prepare
 from huoyan.runs.road import crowded
 from huoyan.runs.watch.books import Books
@@ -39,6 +40,7 @@ from huoyan.runs.watch.health import HealthDesk
 from huoyan.runs.watch.judge import Judged, LiveJudge, Seen
 from huoyan.runs.watch.models import Flight, Models
 from huoyan.runs.watch.pace import Pace
+from huoyan.runs.watch.poses import camera_of
 from huoyan.runs.watch.readers import Readers
 from huoyan.runs.watch.reporter import Reporter
 from huoyan.runs.watch.roads import Roads
@@ -129,6 +131,8 @@ class Watcher:
             self.county.prepared.settings, settings.inference, lambda i, m: self.inbox.put((i, m)), silent_s
         )
         self.readers = Readers(self.county, self.judge.memory, lambda report: self.inbox.put((-1, report)))
+        self.desk.shared = self.readers.shared
+        self.store.ours = self._is_ours
         self.roads = Roads(lambda message: self.inbox.put((-1, message)), silent_s)
         self.sender = Sender(loaded.state, loaded.config.dispatch)
         self._reporter = Reporter()
@@ -141,6 +145,7 @@ class Watcher:
         server = http.serve(settings.listen, lambda: self.status)
         stack.callback(server.stop)
         stack.callback(self.sender.stop, 3.0)
+        stack.callback(self.readers.leave)
         stack.callback(self.models.stop, 2.0)
         stack.callback(self.roads.stop, 2.0)
         stack.callback(self.readers.stop, 2.0)
@@ -171,9 +176,13 @@ class Watcher:
         """Take what has come, give pictures to models, write what is due, look after everything once a second."""
         self._take(wait_s)
         now = time.monotonic()
+        before = self.readers.owned
         if self.readers.share():
-            log.info("%d cameras are ours now", len(self.readers.owned))
-            self.slots.keep(self.readers.owned)
+            owned = self.readers.owned
+            log.info("%d cameras are ours now", len(owned))
+            self.slots.keep(owned)
+            for camera in before - owned:
+                self.desk.leave(camera)
             self._follow_roads()
         self._assign(now)
         if self.judge.due and now >= self._again:
@@ -210,6 +219,9 @@ class Watcher:
             self.books.tally(message)
         elif isinstance(message, ViewState):
             self.judge.feed(self.readers.learned(message))
+        elif isinstance(message, Handed):
+            self.desk.take(message.camera, message.faults)
+            self.judge.feed(message)
         elif isinstance(message, Progress):
             self.books.of(message.camera).progress(message)
         elif isinstance(message, Passing):
@@ -219,6 +231,8 @@ class Watcher:
         if sample.camera not in self.county.cameras:
             return
         self.books.of(sample.camera).sample(sample)
+        if self.readers.awaits(sample.camera):
+            return
         self.desk.sample(sample)
         remember = self.county.remember(sample)
         if remember is not None:
@@ -257,8 +271,8 @@ class Watcher:
             self.models.failed += 1
             return
         look = flight.look
-        if flight.camera not in self.county.cameras:
-            # A reload has taken it out of the configuration meanwhile.
+        if flight.camera not in self.readers.owned:
+            # A reload has taken it out of the configuration meanwhile, or another box has it: that box tells.
             return
         self.judge.feed(Seen(flight.camera, looked.seen, look.picture, look.clock))
         if look.changes:
@@ -275,6 +289,11 @@ class Watcher:
         self.result.looks += len(judged.looks)
         for camera in judged.passed:
             self.books.of(camera).passages += 1
+        if self.readers.stories is not None:
+            for camera in judged.handed:
+                self.readers.stories.taken(camera)
+            if judged.alerts:
+                self.readers.stories.wake()
         self._tell(judged)
         self._confirm(judged.pending, now)
 
@@ -334,6 +353,12 @@ class Watcher:
             purge.when_due(self.store.connection, loaded.state, keep, datetime.now(UTC))
         except StorageError as error:
             log.error("stories cannot be closed, or what is old removed, now: %s", error)
+
+    def _is_ours(self, incident: Incident) -> bool:
+        """Whether this box tells what is new of an incident: it holds the first of the cameras that saw it."""
+        seen_by = (camera_of(source, self.county.cameras) for source in incident.sources)
+        first = next((camera for camera in seen_by if camera is not None), None)
+        return first is None or first in self.readers.owned
 
     def _follow_roads(self) -> None:
         """Follow the roads of the cameras that are ours, and no others."""
@@ -406,6 +431,7 @@ class Watcher:
             self.models.use(fresh.prepared.settings)
         self.judge.use(fresh.prepared)
         self.desk.use(fresh.prepared)
+        self.desk.shared = self.readers.shared
         self.slots.keep(frozenset(fresh.cameras))
         self.room.settings = settings.disk
         self.pace.slowest = settings.slowest
@@ -433,4 +459,5 @@ class Watcher:
                 self._tell(judged)
         if self.judge.waits:
             log.error("what was seen last could not be written: %s", self.judge.fault)
+        self.readers.leave()
         self.result.lost = self.judge.lost

@@ -3,7 +3,7 @@ own. A pose that nobody knows has no ground and no zones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from huoyan.config import Camera
 from huoyan.sample import Sample
@@ -22,6 +22,14 @@ def source_of(sample: Sample, camera: Camera) -> tuple[str, bool]:
     if "camera_moved" in sample.conditions or (presets and not sample.preset):
         return source(camera.id, UNKNOWN), False
     return source(camera.id, sample.preset), True
+
+
+def camera_of(source: str, cameras: Collection[str]) -> str | None:
+    """The one of `cameras` that a source is of; None: it is of another, or of none."""
+    if source in cameras:
+        return source
+    camera = source.rpartition("/")[0]
+    return camera if camera in cameras else None
 
 
 def zones_of(camera: Camera) -> Mapping[str, Sequence[str]]:

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from huoyan.config_types import seconds
 from huoyan.dispatch.leases import Leases
+from huoyan.dispatch.stories import Handed, Stories
 from huoyan.ingest.handle import Ingest
 from huoyan.runs.watch.books import Member
 from huoyan.runs.watch.county import County
+from huoyan.runs.watch.health import MEMORY_KEY
 from huoyan.runs.watch.judge import Remember
 from huoyan.sample import Burst, CameraPlan, Cameras, Report, Stretch, ViewState
 from huoyan.scenes.memory import Memory
@@ -21,10 +23,12 @@ _VIEW = "#learned|"
 class Readers:
     """All reader processes. A camera keeps its process for as long as their number stays."""
 
-    def __init__(self, county: County, memory: Memory, give: Callable[[Report], None]) -> None:
+    def __init__(self, county: County, memory: Memory, give: Callable[[Report | Handed], None]) -> None:
         settings = county.settings
-        self._county, self._memory = county, memory
-        self._leases = _leased(county)
+        self._county, self._memory, self._give = county, memory, give
+        self._leases: Leases | None
+        self.stories: Stories | None
+        self._leases, self.stories = _shared(county, give)
         self._owned: frozenset[str] | None = None if self._leases is None else frozenset()
         self.handles = [
             Ingest(f"ingest-{index}", settings.logins, give, restart_after_s=seconds(settings.restart_after))
@@ -35,14 +39,17 @@ class Readers:
         self._deal()
         for handle in self.handles:
             handle.start()
-        if self._leases is not None:
-            self._leases.start()
+        self._start_sharing()
 
     def stop(self, timeout: float) -> None:
-        """Read no more, and let other boxes have the cameras at once."""
+        """Read no more."""
         for handle in self.handles:
             handle.stop(timeout)
-        if self._leases is not None:
+
+    def leave(self) -> None:
+        """Let other boxes have the cameras at once, with all that is known of them; nothing is judged any more."""
+        if self._leases is not None and self.stories is not None:
+            self.stories.stop()
             self._leases.stop()
 
     def check(self, now: float) -> None:
@@ -63,13 +70,11 @@ class Readers:
                 self._leases.use(county.cameras)
             self._county = county
         else:
-            leases = _leased(county)
-            if self._leases is not None:
-                self._leases.stop()
-            self._county, self._leases = county, leases
+            leases, stories = _shared(county, self._give)
+            self.leave()
+            self._county, self._leases, self.stories = county, leases, stories
             self._owned = None if leases is None else frozenset()
-            if leases is not None:
-                leases.start()
+            self._start_sharing()
         self._deal()
 
     def share(self) -> bool:
@@ -78,13 +83,25 @@ class Readers:
         if owned == self._owned:
             return False
         self._owned = owned
+        if self.stories is not None:
+            self.stories.own(owned or ())
         self._deal()
         return True
 
     @property
     def away(self) -> str:
         """Why nothing is heard of the other boxes; empty while all is well, or where there are none."""
-        return self._leases.why if self._leases is not None else ""
+        found = [part.why for part in (self._leases, self.stories) if part is not None and part.why]
+        return found[0] if found else ""
+
+    @property
+    def shared(self) -> bool:
+        """Whether a camera that leaves goes to another box, with its stories."""
+        return self._leases is not None
+
+    def awaits(self, camera: str) -> bool:
+        """Whether a camera that is new here is not to be looked at before its stories have come."""
+        return self.stories is not None and self.stories.awaits(camera)
 
     @property
     def owned(self) -> frozenset[str]:
@@ -117,6 +134,11 @@ class Readers:
     def members(self) -> list[Member]:
         return [Member(h.name, h.pid, h.restarts, h.silent_s) for h in self.handles]
 
+    def _start_sharing(self) -> None:
+        if self._leases is not None and self.stories is not None:
+            self.stories.start()
+            self._leases.start()
+
     def _deal(self) -> None:
         shares: list[list[CameraPlan]] = [[] for _ in self.handles]
         for plan in self._plans().values():
@@ -137,7 +159,13 @@ class Readers:
         return zlib.crc32(camera.encode()) % len(self.handles)
 
 
-def _leased(county: County) -> Leases | None:
-    """What shares the cameras with other boxes; None: all of them are ours."""
-    settings = county.prepared.loaded.config.dispatch.nats
-    return Leases(settings, county.box, county.cameras) if settings.leases is not None else None
+def _shared(
+    county: County, give: Callable[[Report | Handed], None]
+) -> tuple[Leases, Stories] | tuple[None, None]:
+    """What shares the cameras and their stories with other boxes; None: all of them are ours."""
+    loaded = county.prepared.loaded
+    settings = loaded.config.dispatch.nats
+    if settings.leases is None:
+        return None, None
+    stories = Stories(settings, loaded.state, give, memory_key=MEMORY_KEY)
+    return Leases(settings, county.box, county.cameras), stories

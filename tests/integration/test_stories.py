@@ -1,0 +1,182 @@
+"""Stories that go from box to box through a real NATS server: learned before anything is written, never overwritten."""
+
+from __future__ import annotations
+
+import json
+import queue
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huoyan import incidents
+from huoyan.config_dispatch import Nats
+from huoyan.dispatch import stories as module
+from huoyan.dispatch.stories import Handed, Stories
+from huoyan.incidents import handover
+from huoyan.records import (
+    Detection,
+    Finding,
+    FrameRef,
+    Observation,
+    PermitCheck,
+    Placement,
+    Priority,
+    frame_id,
+)
+
+from ..support.gates import free_port, wait_for
+from ..support.receivers import NatsServer
+
+CAMERA = "相机 1"
+WAIT_S = 60
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    made = NatsServer(tmp_path / "nats", free_port())
+    made.start()
+    yield made
+    made.kill()
+
+
+class Box:
+    """A state, and what hands its stories on. `known` is what it was given."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.store = incidents.open_store(folder)
+        self.given: queue.Queue[Handed] = queue.Queue()
+        settings = Nats(servers=[url], leases={"ttl": "4s"}, timeout="2s")  # type: ignore[arg-type]
+        self.stories = Stories(settings, folder, self.given.put, memory_key="#health|")
+        self.stories.start()
+
+    def own(self) -> Handed:
+        """Get the camera, and take what is known of it."""
+        self.stories.own([CAMERA])
+        return self.learn()
+
+    def learn(self) -> Handed:
+        handed = self.given.get(timeout=WAIT_S)
+        with self.store.transaction():
+            for story in handed.stories:
+                handover.take(self.store, story)
+        self.stories.taken(CAMERA)
+        return handed
+
+    def see(self, stage: str, second: int) -> str:
+        """Something is seen, and told if it is news; its incident."""
+        time = datetime.now(UTC).replace(second=second)
+        ref = FrameRef(frame_id(CAMERA, time, second), CAMERA, "camera", time, "exif", (640, 360), "")
+        place = Placement(120.9, 29.5, 5.0, "test")
+        seen = Observation(ref, Detection("excavator", 0.8, (0.0, 0.0, 50.0, 50.0)), place)
+        finding = Finding(
+            scene="earthwork",
+            stage=stage,
+            place=place,
+            confidence=0.8,
+            zones=(),
+            priority=Priority.NORMAL,
+            code="0394",
+            frame=ref,
+            evidence=(seen,),
+            looks=3,
+            permit=PermitCheck("none"),
+            reason="seen thrice",
+            window_s=86400.0,
+            reach_m=10.0,
+        )
+        with self.store.transaction():
+            incidents.associate(self.store, [finding])
+        self.stories.wake()
+        return self.store.incidents()[0].incident_id
+
+    def close(self) -> None:
+        self.stories.stop()
+        self.store.close()
+
+
+@pytest.fixture
+def boxes(server: NatsServer, tmp_path: Path) -> Iterator[list[Box]]:
+    made = [Box(tmp_path / name, server.url) for name in ("a", "b")]
+    yield made
+    for box in made:
+        box.close()
+
+
+def revision(server: NatsServer) -> int:
+    """Of the one story that is handed on; 0: there is none yet."""
+
+    async def entry(js: Any) -> bytes:
+        from nats.js.errors import NotFoundError
+
+        try:
+            last = await js.get_last_msg("KV_huoyan-leases-stories", f"$KV.huoyan-leases-stories.{key}")
+        except NotFoundError:
+            return b""
+        return last.data or b""
+
+    key = module.jetstream.key(CAMERA)
+    handed = module._unpacked(CAMERA, server.ask(entry))
+    found = [json.loads(story["incidents"][0]["document"])[0]["revision"] for story in handed.stories]
+    return found[0] if found else 0
+
+
+def test_a_story_goes_with_its_camera(server: NatsServer, boxes: list[Box]) -> None:
+    first, second = boxes
+    assert first.own() == Handed(CAMERA)
+    told = first.see("digging", 1)
+    with first.store.transaction() as connection:
+        connection.execute("INSERT INTO memory VALUES (?, ?)", (f"#health|{CAMERA}", '{"faults": {}}'))
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    first.stories.wake()
+    assert second.own().faults in ({"faults": {}}, None)
+    assert second.see("digging", 2) == told
+    assert len(second.store.incidents()) == 1
+    second.see("piling", 3)
+    wait_for(lambda: revision(server) == 2, WAIT_S)
+
+
+def test_a_box_with_an_old_state_learns_and_does_not_overwrite(server: NatsServer, boxes: list[Box]) -> None:
+    first, second = boxes
+    first.own()
+    first.see("digging", 1)
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    second.own()
+    second.see("piling", 2)
+    second.see("pouring", 3)
+    wait_for(lambda: revision(server) == 3, WAIT_S)
+    # The first was held up, knows nothing of that, and still takes the camera for its own.
+    first.see("piling", 4)
+    assert first.learn().stories
+    assert first.store.incidents()[0].revision == 3
+    first.stories.wake()
+    assert revision(server) == 3
+
+
+def test_an_entry_that_cannot_be_used_is_none(server: NatsServer, boxes: list[Box]) -> None:
+    first, second = boxes
+    first.own()
+    first.see("digging", 1)
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    key = module.jetstream.key(CAMERA)
+    server.ask(lambda js: js.publish(f"$KV.huoyan-leases-stories.{key}", b"rubbish"))
+    assert second.own() == Handed(CAMERA)
+
+
+def test_without_nats_a_camera_does_not_wait_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    pytest.importorskip("nats", reason="nats-py is not installed: pip install 'huoyan[nats]'")
+    box = Box(tmp_path / "alone", f"nats://127.0.0.1:{free_port()}")
+    try:
+        assert not box.stories.awaits(CAMERA)
+        box.stories.own([CAMERA])
+        assert box.stories.awaits(CAMERA)
+        wait_for(lambda: not box.stories.awaits(CAMERA), WAIT_S)
+        wait_for(lambda: box.stories.why, WAIT_S)
+        assert box.given.empty()
+    finally:
+        box.close()
