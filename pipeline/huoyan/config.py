@@ -23,6 +23,7 @@ from huoyan.config_types import seconds as seconds
 from huoyan.config_watch import Stream, Watch
 from huoyan.errors import ConfigError
 from huoyan.passage import Code
+from huoyan.redaction import redact
 
 Share = Annotated[float, Field(ge=0, le=1)]
 PriorityName = Literal["urgent", "high", "normal", "record"]
@@ -418,7 +419,8 @@ def _described(error: ValidationError, tree: yaml.Node | None) -> list[tuple[int
         where = mistake["loc"]
         key = ".".join(str(part) for part in where) or "(top)"
         got = mistake.get("input")
-        shown = "" if isinstance(got, dict | list) else f", got {got!r}"
+        # A password that should not be here must not be shown either.
+        shown = "" if isinstance(got, dict | list) else f", got {redact(repr(got))}"
         if mistake["type"] == "extra_forbidden":
             known = ", ".join(_known_keys(where[:-1]))
             text = f"unknown key; known here: {known}" if known else "unknown key"

@@ -117,6 +117,20 @@ def test_times_need_no_quotes() -> None:
     assert loaded.cameras[0].start == "2026-03-01T08:00:00+08:00"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cameras: [{id: a, stream: {url: 'rtsp://u:word@h/y'}}]",
+        "gates: [{id: a, cameras: [{id: b, source: 'rtsp://u:word@h/y'}]}]",
+        "dispatch: {nats: {servers: ['nats://u:word@h:4222']}}",
+    ],
+)
+def test_a_password_in_a_configuration_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match="password") as told:
+        config.parse(text, "n")
+    assert "word@" not in f"{told.value} {told.value.hint}"
+
+
 def test_vehicles_are_kept_and_judged_as_configured() -> None:
     own = config.parse(
         "cameras: [{id: a, road: true}, {id: b}]\n"
