@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -127,6 +127,11 @@ class Child:
         self._pause = min(2 * self._pause, _LONGEST_PAUSE_S)
         return True
 
+    def ask(self) -> None:
+        """Ask it to end, and do not wait; `stop` does."""
+        if self._life is not None:
+            self._life.ask()
+
     def stop(self, timeout: float = 5.0) -> None:
         """End it: by asking, and by force after `timeout` seconds. It stays ended until `renew`."""
         if self._life is not None:
@@ -138,6 +143,15 @@ class Child:
         """Start it after a `stop`, with the `args` as they are now."""
         self._again_at = 0.0
         self.start()
+
+
+def stop_all(children: Collection[Child], timeout: float) -> None:
+    """End all of them within `timeout` seconds: by asking all at once, then by force."""
+    until = time.monotonic() + timeout
+    for child in children:
+        child.ask()
+    for child in children:
+        child.stop(max(0.0, until - time.monotonic()))
 
 
 class _Life:
@@ -174,12 +188,16 @@ class _Life:
             return False
         return True
 
-    def end(self, timeout: float) -> None:
+    def ask(self) -> None:
         with self._queue.mutex:
             self._queue.queue.clear()
         self._queue.put(_END)
+
+    def end(self, timeout: float) -> None:
+        until = time.monotonic() + timeout
+        self.ask()
         self._threads[1].join(timeout)
-        self.process.join(timeout)
+        self.process.join(max(0.0, until - time.monotonic()))
         if self.process.is_alive():
             self.process.kill()
             self.process.join(5.0)

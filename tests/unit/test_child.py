@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from huoyan.child import Child, receive
+from huoyan.child import Child, receive, stop_all
 
 
 def echo(connection: Connection, prefix: str) -> None:
@@ -25,6 +26,13 @@ def echo(connection: Connection, prefix: str) -> None:
 def hang(connection: Connection) -> None:
     connection.send(os.getpid())
     os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def farewell(connection: Connection) -> None:
+    connection.send("well")
+    with contextlib.suppress(EOFError):
+        receive(connection)
+    connection.send("bye")
 
 
 def until(condition: Callable[[], object], child: Child | None = None, wait_s: float = 30.0) -> None:
@@ -52,6 +60,20 @@ def test_it_answers_and_ends_without_leaving_threads(heard: list[object]) -> Non
     assert not child.alive
     assert not child.send("too late")
     assert threading.active_count() == before
+
+
+def test_all_are_asked_before_one_that_hangs_is_waited_for(heard: list[object]) -> None:
+    stopped: list[object] = []
+    children = [
+        Child("hangs", hang, (), stopped.append),
+        Child("ends", farewell, (), heard.append),
+    ]
+    for child in children:
+        child.start()
+    until(lambda: stopped and heard)
+    stop_all(children, 3.0)
+    assert heard == ["well", "bye"]
+    assert not any(child.alive for child in children)
 
 
 def test_one_that_is_killed_is_started_again_and_greeted(heard: list[object]) -> None:

@@ -77,6 +77,10 @@ class Ingest:
         """
         return self._child.check()
 
+    def ask(self) -> None:
+        """Ask it to end, and do not wait; `stop` does."""
+        self._child.ask()
+
     def stop(self, timeout: float) -> None:
         """End it: by asking, and by force after `timeout` seconds."""
         self._child.stop(timeout)

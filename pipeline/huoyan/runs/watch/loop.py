@@ -444,10 +444,17 @@ class Watcher:
     def _drain(self) -> None:
         """Judge what was seen, and have it delivered, within `DRAIN_S` in all."""
         systemd.notify("STOPPING=1")
-        self.readers.stop(2.0)
-        self.roads.stop(2.0)
+        begun = time.monotonic()
+
+        def left(until_s: float) -> float:
+            """Seconds until so many after the order to stop; each part has its own, so that they never add up."""
+            return max(0.1, begun + until_s - time.monotonic())
+
+        self.readers.ask()
+        self.roads.stop(left(2.0))
+        self.readers.stop(left(2.0))
         self._take(0.0)
-        end = time.monotonic() + DRAIN_S / 2
+        end = begun + DRAIN_S / 2
         while self.models.in_flight and time.monotonic() < end:
             self._take(0.1)
             self.models.check(time.monotonic())
@@ -459,5 +466,7 @@ class Watcher:
                 self._tell(judged)
         if self.judge.waits:
             log.error("what was seen last could not be written: %s", self.judge.fault)
-        self.readers.leave()
         self.result.lost = self.judge.lost
+        self.models.stop(left(6.0))
+        self.readers.leave(left(7.5))
+        self.sender.stop(left(DRAIN_S - 1.5))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from huoyan.child import Child
+from huoyan.child import Child, stop_all
 from huoyan.runs.look import LookSettings
 from huoyan.runs.watch import eyes
 from huoyan.runs.watch.eyes import Looked, Ready
@@ -63,8 +63,7 @@ class Models:
             child.start()
 
     def stop(self, timeout: float) -> None:
-        for child in self.children:
-            child.stop(timeout)
+        stop_all(self.children, timeout)
 
     def use(self, settings: LookSettings) -> None:
         """Start every process anew with other settings; what is under way is lost and counted."""

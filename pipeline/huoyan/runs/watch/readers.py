@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -41,16 +42,24 @@ class Readers:
             handle.start()
         self._start_sharing()
 
-    def stop(self, timeout: float) -> None:
-        """Read no more."""
+    def ask(self) -> None:
+        """Have all readers end, and do not wait; `stop` does."""
         for handle in self.handles:
-            handle.stop(timeout)
+            handle.ask()
 
-    def leave(self) -> None:
+    def stop(self, timeout: float) -> None:
+        """Read no more, after `timeout` seconds at most."""
+        until = time.monotonic() + timeout
+        self.ask()
+        for handle in self.handles:
+            handle.stop(max(0.0, until - time.monotonic()))
+
+    def leave(self, timeout: float = 3.0) -> None:
         """Let other boxes have the cameras at once, with all that is known of them; nothing is judged any more."""
+        until = time.monotonic() + timeout
         if self._leases is not None and self.stories is not None:
-            self.stories.stop()
-            self._leases.stop()
+            self.stories.stop(timeout / 2)
+            self._leases.stop(max(0.0, until - time.monotonic()))
 
     def check(self, now: float) -> None:
         """Restart what died or hangs."""

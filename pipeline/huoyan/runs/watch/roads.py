@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from huoyan.child import Child
+from huoyan.child import Child, stop_all
 from huoyan.runs.watch import following
 from huoyan.runs.watch.books import Member
 from huoyan.runs.watch.following import Passing, Progress, RoadPlan
@@ -53,8 +53,7 @@ class Roads:
     def stop(self, timeout: float) -> None:
         """End all for good: by asking, and by force after `timeout` seconds. What is in view is handed over first, and
         counts as followed."""
-        for child in self._children.values():
-            self._end(child, timeout)
+        stop_all(self._children.values(), timeout)
         self._children, self._due = {}, []
         for thread in self._ending:
             thread.join()
