@@ -141,14 +141,11 @@ class Watcher:
         self._reading: Future[County] | None = None
         self._settled_at = 0.0
         self._next_tick = self._next_expiry = self._again = 0.0
-        # Ended in the reverse order: readers first, the sender last.
+        self._ordered: float | None = None
+        """When the end was ordered."""
         server = http.serve(settings.listen, lambda: self.status)
         stack.callback(server.stop)
-        stack.callback(self.sender.stop, 3.0)
-        stack.callback(self.readers.leave)
-        stack.callback(self.models.stop, 2.0)
-        stack.callback(self.roads.stop, 2.0)
-        stack.callback(self.readers.stop, 2.0)
+        stack.callback(self._end)
 
     def run(self) -> WatchResult:
         self.sender.start()
@@ -444,17 +441,9 @@ class Watcher:
     def _drain(self) -> None:
         """Judge what was seen, and have it delivered, within `DRAIN_S` in all."""
         systemd.notify("STOPPING=1")
-        begun = time.monotonic()
-
-        def left(until_s: float) -> float:
-            """Seconds until so many after the order to stop; each part has its own, so that they never add up."""
-            return max(0.1, begun + until_s - time.monotonic())
-
-        self.readers.ask()
-        self.roads.stop(left(2.0))
-        self.readers.stop(left(2.0))
+        self._end_reading()
         self._take(0.0)
-        end = begun + DRAIN_S / 2
+        end = time.monotonic() + self._left(0.5 * DRAIN_S)
         while self.models.in_flight and time.monotonic() < end:
             self._take(0.1)
             self.models.check(time.monotonic())
@@ -467,6 +456,21 @@ class Watcher:
         if self.judge.waits:
             log.error("what was seen last could not be written: %s", self.judge.fault)
         self.result.lost = self.judge.lost
-        self.models.stop(left(6.0))
-        self.readers.leave(left(7.5))
-        self.sender.stop(left(DRAIN_S - 1.5))
+
+    def _end_reading(self) -> None:
+        self.readers.ask()
+        self.roads.stop(self._left(0.2 * DRAIN_S))
+        self.readers.stop(self._left(0.2 * DRAIN_S))
+
+    def _end(self) -> None:
+        """End all parts: readers first, the sender last."""
+        self._end_reading()
+        self.models.stop(self._left(0.55 * DRAIN_S))
+        self.readers.leave(self._left(0.65 * DRAIN_S))
+        self.sender.stop(self._left(0.8 * DRAIN_S))
+
+    def _left(self, until_s: float) -> float:
+        """Seconds until so many after the order to end: each part has its own, so that their waits never add up."""
+        if self._ordered is None:
+            self._ordered = time.monotonic()
+        return max(0.1, self._ordered + until_s - time.monotonic())
