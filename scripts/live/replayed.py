@@ -96,6 +96,9 @@ class Player:
     def start(self) -> None:
         self._child.start()
 
+    def ask(self) -> None:
+        self._child.ask()
+
     def stop(self, timeout: float = 5.0) -> None:
         self._child.stop(timeout)
 
