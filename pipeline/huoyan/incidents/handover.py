@@ -108,10 +108,15 @@ def _story(connection: sqlite3.Connection, row: dict[str, Any]) -> Story:
 
 
 def _check(store: Store, table: str, found: list[dict[str, Any]]) -> None:
-    columns = {row["name"] for row in store.rows("SELECT name FROM pragma_table_info(?)", (table,))}
+    """That SQLite will take these rows: what it refuses would be tried for ever."""
+    about = store.rows('SELECT name, "notnull" FROM pragma_table_info(?)', (table,))
     for row in found:
-        if row.keys() != columns:
+        if set(row) != {column["name"] for column in about}:
             raise ValueError(f"{table} has other columns than {sorted(row)}")
+        for column in about:
+            value = row[column["name"]]
+            if not isinstance(value, str | int | float) and (value is not None or column["notnull"]):
+                raise ValueError(f"{table}.{column['name']} is no {type(value).__name__}")
 
 
 def _insert(store: Store, table: str, row: dict[str, Any]) -> None:

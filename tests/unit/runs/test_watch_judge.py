@@ -16,8 +16,9 @@ import pytest
 from huoyan import dispatch
 from huoyan.config import load
 from huoyan.config_watch import Disk
+from huoyan.dispatch.stories import Handed
 from huoyan.errors import StorageError
-from huoyan.incidents import Store, open_store
+from huoyan.incidents import Store, handover, open_store
 from huoyan.records import Detection, FrameRef, Observation, Observations, Unplaced, frame_id
 from huoyan.runs.prepare import Prepared, prepare
 from huoyan.runs.watch.judge import MOST_WAITING, WITH_PICTURES, Judged, LiveJudge, Seen
@@ -62,7 +63,7 @@ def seen(judge: LiveJudge, label: str, at_s: float, camera: str = "cam-1") -> Se
     )
 
 
-def commit(judge: LiveJudge, *what: Seen) -> Judged:
+def commit(judge: LiveJudge, *what: Seen | Handed) -> Judged:
     for one in what:
         judge.feed(one)
     judged = judge.commit()
@@ -72,6 +73,27 @@ def commit(judge: LiveJudge, *what: Seen) -> Judged:
 
 def outbox(store: Store) -> list[dict[str, Any]]:
     return [json.loads(row["document"]) for row in store.rows("SELECT document FROM outbox ORDER BY seq")]
+
+
+def test_a_story_that_cannot_be_used_stops_neither_the_others_nor_the_judge(
+    judge: LiveJudge, store: Store, tmp_path: Path
+) -> None:
+    judged = commit(judge, seen(judge, "red", 0))
+    (story,) = handover.stories(store.connection, ["cam-1"])
+    with open_store(tmp_path / "other") as other:
+        dispatch.ensure_tables(other.connection)
+        second = LiveJudge(judge._prepared, other, Room(tmp_path / "other", Disk()))
+        rubbish: list[Any] = [
+            {},
+            ["x"],
+            {**story, "incidents": ["x"]},
+            {**story, "incidents": [{**story["incidents"][0], "seen": None}]},
+            {**story, "incidents": [{**story["incidents"][0], "seen": {}}]},
+        ]
+        taken = commit(second, Handed("cam-1", (*rubbish, story)))
+        assert taken.handed == ["cam-1"]
+        assert [one.incident_id for one in other.incidents()] == [judged.alerts[0].incident_id]
+        assert not commit(second, seen(second, "red", 2)).alerts
 
 
 def test_a_finding_is_told_with_its_frame_and_no_frame_is_noted_as_done(

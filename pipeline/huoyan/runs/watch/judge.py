@@ -196,13 +196,14 @@ class LiveJudge:
                 self._seen(Seen(task.camera, observations, task.picture, task.clock), judged)
 
     def _take_over(self, handed: Handed, judged: Judged) -> None:
-        try:
-            news = [handover.take(self._store, story) for story in handed.stories]
-        except (KeyError, ValueError, TypeError) as error:
-            log.warning("%s: what another box knew of it cannot be used: %s", handed.camera, error)
-        else:
-            if any(news):
-                log.info("%s: %d stories of another box go on here", handed.camera, sum(news))
+        news = 0
+        for story in handed.stories:
+            try:
+                news += handover.take(self._store, story)
+            except (KeyError, ValueError, TypeError) as error:
+                log.warning("%s: a story of another box cannot be used: %s", handed.camera, error)
+        if news:
+            log.info("%s: %d stories of another box go on here", handed.camera, news)
         judged.handed.append(handed.camera)
 
     def _seen(self, seen: Seen, judged: Judged) -> None:
