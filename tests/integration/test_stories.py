@@ -105,8 +105,8 @@ def boxes(server: NatsServer, tmp_path: Path) -> Iterator[list[Box]]:
         box.close()
 
 
-def revision(server: NatsServer) -> int:
-    """Of the one story that is handed on; 0: there is none yet."""
+def handed(server: NatsServer) -> Handed:
+    """What the camera's entry says now."""
 
     async def entry(js: Any) -> bytes:
         from nats.js.errors import NotFoundError
@@ -118,8 +118,13 @@ def revision(server: NatsServer) -> int:
         return last.data or b""
 
     key = module.jetstream.key(CAMERA)
-    handed = module._unpacked(CAMERA, server.ask(entry))
-    found = [json.loads(story["incidents"][0]["document"])[0]["revision"] for story in handed.stories]
+    return module.unpacked(CAMERA, server.ask(entry))
+
+
+def revision(server: NatsServer) -> int:
+    """Of the one story that is handed on; 0: there is none yet."""
+    stories = handed(server).stories
+    found = [json.loads(story["incidents"][0]["document"])[0]["revision"] for story in stories]
     return found[0] if found else 0
 
 
@@ -129,9 +134,10 @@ def test_a_story_goes_with_its_camera(server: NatsServer, boxes: list[Box]) -> N
     told = first.see("digging", 1)
     with first.store.transaction() as connection:
         connection.execute("INSERT INTO memory VALUES (?, ?)", (f"#health|{CAMERA}", '{"faults": {}}'))
-    wait_for(lambda: revision(server) == 1, WAIT_S)
+    # All of the first's last word, or that would come between the second's reading and its writing.
     first.stories.wake()
-    assert second.own().faults in ({"faults": {}}, None)
+    wait_for(lambda: handed(server).faults == {"faults": {}} and revision(server) == 1, WAIT_S)
+    assert second.own().faults == {"faults": {}}
     assert second.see("digging", 2) == told
     assert len(second.store.incidents()) == 1
     second.see("piling", 3)

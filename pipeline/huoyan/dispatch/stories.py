@@ -186,7 +186,7 @@ class Stories:
                 continue
             number, data = self._link.call(lambda js, camera=camera: self._last(js, camera), _WORK_S)  # type: ignore[misc]
             ours.number = number
-            self._give(_unpacked(camera, data))
+            self._give(unpacked(camera, data))
 
     async def _last(self, js: JetStreamContext, camera: str) -> tuple[int, bytes]:
         from nats.js.errors import NotFoundError
@@ -267,7 +267,7 @@ def _packed(stories: list[handover.Story], faults: str | None) -> bytes:
     return zlib.compress(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def _unpacked(camera: str, data: bytes) -> Handed:
+def unpacked(camera: str, data: bytes) -> Handed:
     """What an entry says; nothing where it is damaged or of another version, which is said."""
     if not data:
         return Handed(camera)
