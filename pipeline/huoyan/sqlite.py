@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from huoyan.errors import StorageError
 
@@ -65,6 +66,42 @@ def rows(connection: sqlite3.Connection, statement: str, values: Sequence[object
         cursor = connection.cursor()
         cursor.row_factory = sqlite3.Row
         return cursor.execute(statement, values).fetchall()
+
+
+def check(connection: sqlite3.Connection, table: str, found: Sequence[Mapping[str, object]]) -> None:
+    """That a table takes rows that came from elsewhere, by column name: what SQLite refuses would be tried for ever.
+
+    Raises:
+        ValueError: they have other columns, or values that do not fit.
+        StorageError: the database is locked or damaged.
+    """
+    about = rows(connection, 'SELECT name, "notnull" FROM pragma_table_info(?)', (table,))
+    for row in found:
+        if set(row) != {column["name"] for column in about}:
+            raise ValueError(f"{table} has other columns than {sorted(row)}")
+        for column in about:
+            value = row[column["name"]]
+            if not isinstance(value, str | int | float | bytes) and (value is not None or column["notnull"]):
+                raise ValueError(f"{table}.{column['name']} is no {type(value).__name__}")
+
+
+def insert(
+    connection: sqlite3.Connection,
+    table: str,
+    row: Mapping[str, object],
+    *,
+    known: Literal["REPLACE", "IGNORE"],
+) -> None:
+    """Add a row, by column name; `known`: what becomes of one with its key that is there already.
+
+    Raises:
+        StorageError: the database cannot be written.
+    """
+    places = ", ".join("?" * len(row))
+    with mapped(connection):
+        connection.execute(
+            f"INSERT OR {known} INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values())
+        )
 
 
 @contextmanager

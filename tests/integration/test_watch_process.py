@@ -190,7 +190,7 @@ def test_what_was_told_is_not_told_again_after_kills(daemon: Daemon) -> None:
     children = [p["pid"] for p in daemon.status()["processes"]]
     daemon.kill()
     end = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}/cmdline").exists() and _lives(pid) for pid in children):
+    while any(Path(f"/proc/{pid}/cmdline").exists() and running.lives(pid) for pid in children):
         assert time.monotonic() < end, "its children live on"
         time.sleep(0.1)
     daemon.start()
@@ -354,10 +354,3 @@ def entries(nats: NatsServer) -> set[str]:
 def stories(box: Daemon) -> list[Incident]:
     with open_store(box.state, exclusive=False) as store:
         return store.incidents()
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

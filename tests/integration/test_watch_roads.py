@@ -7,6 +7,7 @@ import os
 import signal
 import time
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +20,13 @@ import yaml
 
 from ..support import rtsp, running
 from ..support.gates import free_port
+from ..support.receivers import NatsServer
 from ..support.roads import PLATE, SIGN, SIZE, TRUCK, Video, write_road_county
 
 pytestmark = pytest.mark.xdist_group("watch")
 RATE, DRIVES_S, EMPTY_S = 10, 4.0, 4.0
+OTHERS = "plate\n粤X99999\n"
+"""A register without the truck."""
 
 
 @pytest.fixture
@@ -55,18 +59,16 @@ def camera(film: Path) -> Iterator[rtsp.Server]:
         yield server
 
 
-def write(folder: Path, camera: int, register: str) -> tuple[Path, str]:
-    """A county with one live road, and where its daemon listens."""
+def write(folder: Path, host: str, register: str = OTHERS, **changes: Any) -> tuple[Path, str]:
+    """A county with one live road, and where its daemon listens. `changes` replace keys of the configuration."""
     path = write_road_county(folder, [Video("road-1", datetime(2026, 5, 1, 2, tzinfo=UTC))], register)
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     listen = f"127.0.0.1:{free_port()}"
-    config["cameras"][0]["stream"] = {
-        "url": f"rtsp://127.0.0.1:{camera}/road",
-        "every": "1s",
-        "passages": True,
-    }
-    config["watch"] = {"listen": listen, "restart_after": "30s"}
-    path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    config["cameras"][0]["stream"] = {"url": f"rtsp://{host}/road", "every": "1s", "passages": True}
+    watch = {"listen": listen, "restart_after": "30s", **changes.pop("watch", {})}
+    path.write_text(
+        yaml.safe_dump({**config, **changes, "watch": watch}, allow_unicode=True), encoding="utf-8"
+    )
     return path, f"http://{listen}/status"
 
 
@@ -98,7 +100,7 @@ def until(condition: Callable[[], object], what: str, log: Path, wait_s: float =
 
 
 def test_a_truck_on_a_live_road_is_told_once_a_passage(tmp_path: Path, camera: rtsp.Server) -> None:
-    config, address = write(tmp_path / "county", camera.port, "plate\n粤X99999\n")
+    config, address = write(tmp_path / "county", f"127.0.0.1:{camera.port}")
     log, state = tmp_path / "daemon.log", config.parent / "state"
     with log.open("w") as told:
         daemon = running.start("watch", config, stdout=told, stderr=told)
@@ -132,7 +134,9 @@ def test_a_truck_on_a_live_road_is_told_once_a_passage(tmp_path: Path, camera: r
 
 
 def test_an_approved_truck_is_not_told(tmp_path: Path, camera: rtsp.Server) -> None:
-    config, address = write(tmp_path / "county", camera.port, f"plate,company\n{PLATE},土方公司\n")
+    config, address = write(
+        tmp_path / "county", f"127.0.0.1:{camera.port}", f"plate,company\n{PLATE},土方公司\n"
+    )
     log, state = tmp_path / "daemon.log", config.parent / "state"
     with log.open("w") as told:
         daemon = running.start("watch", config, stdout=told, stderr=told)
@@ -144,3 +148,104 @@ def test_an_approved_truck_is_not_told(tmp_path: Path, camera: rtsp.Server) -> N
         daemon.kill()
         daemon.wait(10)
     assert not running.told(state).queue
+
+
+def test_a_box_is_killed_and_the_next_follows_its_road(tmp_path: Path, camera: rtsp.Server) -> None:
+    nats = NatsServer(tmp_path / "nats", free_port())
+    nats.start()
+    boxes = []
+    for name in ("a", "b"):
+        config, address = write(
+            tmp_path / name,
+            f"127.0.0.1:{camera.port}",
+            dispatch={"nats": {"servers": [nats.url], "leases": {"ttl": "4s"}}},
+            watch={"box": name},
+        )
+        boxes.append((config, address, tmp_path / f"{name}.log"))
+    daemons = []
+    try:
+        for config, address, log in boxes:
+            with log.open("w") as told:
+                daemons.append(running.start("watch", config, stdout=told, stderr=told))
+            until(lambda address=address: status(address).get("ready"), "a box", log)  # type: ignore[misc]
+        (first, at_first, log), (second, at_second, second_log) = boxes
+        until(lambda: passages(at_first) >= 1, "a passage", log)
+        assert not follower(at_second)
+        told_first = facts_of(first.parent / "state")
+        ((incident, _),) = told_first
+        until(lambda: incident.encode() in known_of(nats), "what the first box knows", log)
+        pid = follower(at_first)["pid"]
+        daemons[0].kill()
+        until(lambda: not running.lives(pid), "the end of the follower", log, 10)
+        until(lambda: passages(at_second) >= 2, "passages at the second box", second_log)
+        daemons[1].send_signal(signal.SIGTERM)
+        assert daemons[1].wait(40) == 0
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+            daemon.wait(10)
+        nats.kill()
+    # One story, and no revision of it twice.
+    told_second = facts_of(second.parent / "state")
+    assert {name for name, _, _ in running.told(second.parent / "state").incidents} == {incident}
+    assert all(name == incident for name, _ in told_second)
+    assert not told_first & told_second
+
+
+def test_a_wrong_password_is_said_and_mended_by_a_reload(tmp_path: Path, film: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.write_text("CAMERA_PASSWORD=not-the-word\n")
+    secrets.chmod(0o600)
+    config, address = write(
+        tmp_path / "county",
+        "viewer:${CAMERA_PASSWORD}@127.0.0.1:{port}",
+        watch={"secrets": str(secrets), "patience": {"pause": "200ms", "longest_pause": "2s"}},
+    )
+    log = tmp_path / "daemon.log"
+    with rtsp.Server([film], "--user", "viewer", "--password", "the-right-word") as camera:
+        config.write_text(config.read_text(encoding="utf-8").replace("{port}", str(camera.port)), "utf-8")
+        with log.open("w") as told:
+            daemon = running.start("watch", config, stdout=told, stderr=told)
+        try:
+            until(lambda: "401" in why(address), "the refusal", log)
+            before = follower(address)["pid"]
+            assert passages(address) == 0
+            secrets.write_text("CAMERA_PASSWORD=the-right-word\n")
+            daemon.send_signal(signal.SIGHUP)
+            until(lambda: passages(address) >= 1, "a passage", log)
+            assert follower(address)["pid"] != before
+            assert not why(address)
+            daemon.send_signal(signal.SIGTERM)
+            assert daemon.wait(40) == 0
+        finally:
+            daemon.kill()
+            daemon.wait(10)
+    for word in ("not-the-word", "the-right-word"):
+        assert word not in log.read_text()
+
+
+def why(address: str) -> str:
+    """Why the road is not followed."""
+    return "".join(one["road_why"] for one in status(address).get("cameras", ()))
+
+
+def facts_of(state: Path) -> set[tuple[str, int]]:
+    """Incident and revision of every alert."""
+    told = (document["data"]["properties"] for _, document in running.told(state).queue)
+    return {(one["incident_id"], one["revision"]) for one in told}
+
+
+def known_of(nats: NatsServer) -> bytes:
+    """What is handed on of the road."""
+
+    async def entry(js: Any) -> bytes:
+        from nats.js.errors import NotFoundError
+
+        try:
+            last = await js.get_last_msg("KV_huoyan-leases-stories", "$KV.huoyan-leases-stories.>")
+        except NotFoundError:
+            return b""
+        return zlib.decompress(last.data or b"")
+
+    found: bytes = nats.ask(entry)
+    return found

@@ -105,3 +105,11 @@ def frames_done(state: Path) -> int:
             connection.close()
     except sqlite3.Error:
         return 0
+
+
+def lives(pid: int) -> bool:
+    """Whether a process is there and not dead already."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from huoyan.dispatch.protocol import Away
 from huoyan.errors import StorageError
 from huoyan.incidents import handover
 from huoyan.ingest.backoff import Backoff
+from huoyan.vehicles import handover as trucks
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -53,11 +54,13 @@ class Handed:
     Attributes:
         camera: which.
         stories: see `incidents.handover`.
+        past: what trucks did before it lately; see `vehicles.handover`.
         faults: what was told of its faults, as the memory has it under `memory_key`; None: nothing.
     """
 
     camera: str
     stories: tuple[handover.Story, ...] = ()
+    past: trucks.Past = field(default_factory=dict)
     faults: Any = None
 
 
@@ -210,23 +213,29 @@ class Stories:
                 marks = (tuple(sorted(own.items())), faults.get(camera))
                 if marks == ours.written or (ours.written is None and not any(marks)):
                     continue
-                stories = handover.stories(connection, own.keys())
-                if self._put(camera, ours, stories, faults.get(camera)):
+                known = Handed(
+                    camera,
+                    tuple(handover.stories(connection, own.keys())),
+                    trucks.past(connection, camera, datetime.now(UTC)),
+                    _read(faults.get(camera)),
+                )
+                if self._put(ours, known):
                     ours.written = marks
 
-    def _put(self, camera: str, ours: _Ours, stories: list[handover.Story], faults: str | None) -> bool:
+    def _put(self, ours: _Ours, known: Handed) -> bool:
         """Write an entry; False: another box has written since, and its word is learned first."""
         from nats.js.errors import APIError
 
-        data = _packed(stories, faults)
-        while len(data) > self._link.largest and stories:
+        data = _packed(known)
+        while len(data) > self._link.largest and known.stories:
             # The latest seen come first.
-            stories = stories[: len(stories) // 2]
-            data = _packed(stories, faults)
+            stories = known.stories[: len(known.stories) // 2]
+            known = replace(known, stories=stories, past=trucks.halved(known.past))
+            data = _packed(known)
         headers = {"Nats-Expected-Last-Subject-Sequence": str(ours.number)}
         try:
             answer = self._link.call(
-                lambda js: js.publish(self._subject(camera), data, headers=headers), _WORK_S
+                lambda js: js.publish(self._subject(known.camera), data, headers=headers), _WORK_S
             )
         except APIError as error:
             if error.err_code not in jetstream.WRONG_LAST:
@@ -262,8 +271,17 @@ def _is_of(source: str, camera: str) -> bool:
     return source == camera or source.startswith(camera + "/")
 
 
-def _packed(stories: list[handover.Story], faults: str | None) -> bytes:
-    entry = {"version": handover.VERSION, "stories": stories, "faults": faults}
+def _read(faults: str | None) -> Any:
+    return json.loads(faults) if faults else None
+
+
+def _packed(known: Handed) -> bytes:
+    entry = {
+        "version": handover.VERSION,
+        "stories": known.stories,
+        "trucks": known.past,
+        "faults": None if known.faults is None else json.dumps(known.faults, ensure_ascii=False),
+    }
     return zlib.compress(json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode())
 
 
@@ -276,8 +294,7 @@ def unpacked(camera: str, data: bytes) -> Handed:
         entry = json.loads(unpacking.decompress(data, _LARGEST))
         if entry["version"] != handover.VERSION:
             raise ValueError(f"it is of version {entry['version']}, this is {handover.VERSION}")
-        faults = json.loads(entry["faults"]) if entry["faults"] else None
-        return Handed(camera, tuple(entry["stories"]), faults)
+        return Handed(camera, tuple(entry["stories"]), dict(entry.get("trucks", {})), _read(entry["faults"]))
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         log.warning("camera %s: what another box knew of it cannot be used: %s", camera, error)
         return Handed(camera)

@@ -14,7 +14,7 @@ from typing import Any
 
 from huoyan.incidents import codec, database
 from huoyan.incidents.store import Store
-from huoyan.sqlite import rows, to_ms
+from huoyan.sqlite import check, insert, rows, to_ms
 
 VERSION = database.VERSION
 """Of the rows; those of another version are not taken."""
@@ -81,7 +81,7 @@ def take(store: Store, story: Story) -> bool:
     """
     [row] = story["incidents"]
     for table in _TABLES:
-        _check(store, table, story[table])
+        check(store.connection, table, story[table])
     # What cannot be read back would stop the judge at every look at its place.
     revision = codec.incident(row["document"]).revision
     codec.finding(row["finding"])
@@ -92,7 +92,7 @@ def take(store: Store, story: Story) -> bool:
         return False
     for table in _TABLES:
         for one in story[table]:
-            _insert(store, table, one)
+            insert(store.connection, table, one, known="REPLACE")
     return True
 
 
@@ -105,20 +105,3 @@ def _story(connection: sqlite3.Connection, row: dict[str, Any]) -> Story:
         for source in json.loads(row["document"])[0]["sources"]
     ]
     return {"incidents": [row], "incident_sources": sources, **hanging}
-
-
-def _check(store: Store, table: str, found: list[dict[str, Any]]) -> None:
-    """That SQLite will take these rows: what it refuses would be tried for ever."""
-    about = store.rows('SELECT name, "notnull" FROM pragma_table_info(?)', (table,))
-    for row in found:
-        if set(row) != {column["name"] for column in about}:
-            raise ValueError(f"{table} has other columns than {sorted(row)}")
-        for column in about:
-            value = row[column["name"]]
-            if not isinstance(value, str | int | float) and (value is not None or column["notnull"]):
-                raise ValueError(f"{table}.{column['name']} is no {type(value).__name__}")
-
-
-def _insert(store: Store, table: str, row: dict[str, Any]) -> None:
-    places = ", ".join("?" * len(row))
-    store.execute(f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({places})", tuple(row.values()))

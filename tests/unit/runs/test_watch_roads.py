@@ -101,6 +101,7 @@ def test_without_a_register_no_road_is_followed(tmp_path: Path) -> None:
 
 def test_quiet_hours_hold_for_trucks(live: County) -> None:
     assert live.passing(passing(NIGHT), ()) is None
+    assert (set(live.roads_at(NIGHT)), set(live.roads_at(MORNING))) == (set(), {"road-1"})
     assert live.passing(passing(MORNING), ()) == passing(MORNING)
 
 

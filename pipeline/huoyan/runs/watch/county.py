@@ -132,6 +132,13 @@ class County:
         unplaced = replace(passage, place=MOVED, track=())
         return replace(passing, passed=replace(passing.passed, passage=unplaced))
 
+    def roads_at(self, now: datetime) -> dict[str, RoadPlan]:
+        """The live roads that are followed now, by camera: none in its quiet hours."""
+        local = now.astimezone(self.zone).time()
+        return {
+            camera: plan for camera, plan in self.roads.items() if not _is_quiet(self._stream(camera), local)
+        }
+
     def refresh(self) -> str | None:
         """Take registers that have changed; says what came of it, once."""
         note = self._live.refresh()

@@ -38,6 +38,7 @@ from huoyan.runs.watch.room import Room
 from huoyan.sample import Picture
 from huoyan.scenes import JudgeContext
 from huoyan.scenes.memory import Memory
+from huoyan.vehicles import handover as trucks
 
 log = logging.getLogger("huoyan.watch.judge")
 BATCH_SECONDS = 0.5
@@ -202,6 +203,10 @@ class LiveJudge:
                 news += handover.take(self._store, story)
             except (KeyError, ValueError, TypeError) as error:
                 log.warning("%s: a story of another box cannot be used: %s", handed.camera, error)
+        try:
+            trucks.take(self._store.connection, handed.past)
+        except (KeyError, ValueError, TypeError) as error:
+            log.warning("%s: what another box knew of trucks cannot be used: %s", handed.camera, error)
         if news:
             log.info("%s: %d stories of another box go on here", handed.camera, news)
         judged.handed.append(handed.camera)

@@ -138,6 +138,7 @@ class Watcher:
         self._reporter = Reporter()
         self.status = self._reporter.snapshot(self)
         self._bursts: dict[str, float] = {}
+        self._crowded = ""
         self._reading: Future[County] | None = None
         self._settled_at = 0.0
         self._next_tick = self._next_expiry = self._again = 0.0
@@ -151,7 +152,6 @@ class Watcher:
         self.sender.start()
         self.models.start()
         self.readers.start()
-        self._follow_roads()
         told = False
         while not self.stop.is_set():
             self._turn(0.2)
@@ -317,6 +317,7 @@ class Watcher:
     def _tick(self, now: float) -> None:
         self.models.check(now)
         self.readers.check(now)
+        self._follow_roads()
         self.roads.check()
         for task in self.desk.tick(now, datetime.now(UTC)):
             self.judge.feed(task)
@@ -358,13 +359,20 @@ class Watcher:
         return first is None or first in self.readers.owned
 
     def _follow_roads(self) -> None:
-        """Follow the roads of the cameras that are ours, and no others."""
+        """Follow the roads of the cameras that are ours, but for quiet hours and before their stories have come."""
         owned = self.readers.owned
-        roads = {camera: plan for camera, plan in self.county.roads.items() if camera in owned}
-        self.roads.use(roads)
-        words = crowded(len(roads), len(owned))
-        if words:
+        wanted = self.county.roads_at(datetime.now(UTC))
+        self.roads.use(
+            {
+                camera: plan
+                for camera, plan in wanted.items()
+                if camera in owned and not self.readers.awaits(camera)
+            }
+        )
+        words = crowded(len(self.county.roads.keys() & owned), len(owned))
+        if words and words != self._crowded:
             log.warning("%s", words)
+        self._crowded = words
 
     def unfollowed(self, now: float) -> list[str]:
         """Roads of which nothing has been seen for long, and why."""
