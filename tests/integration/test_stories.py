@@ -161,6 +161,25 @@ def test_a_box_with_an_old_state_learns_and_does_not_overwrite(server: NatsServe
     assert revision(server) == 3
 
 
+def test_what_is_judged_just_after_a_camera_has_left_is_handed_on(
+    server: NatsServer, boxes: list[Box]
+) -> None:
+    first, second = boxes
+    first.own()
+    first.stories.own([])
+    told = first.see("digging", 1)
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    second.own()
+    assert second.see("digging", 2) == told
+    # From then on it is the second's word that counts.
+    second.see("piling", 3)
+    wait_for(lambda: revision(server) == 2, WAIT_S)
+    first.see("pouring", 4)
+    first.stories.own([CAMERA])
+    assert first.learn().stories
+    assert revision(server) == 2
+
+
 def test_an_entry_that_cannot_be_used_is_none(server: NatsServer, boxes: list[Box]) -> None:
     first, second = boxes
     first.own()

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("huoyan.stories")
 PATIENCE_S = 10.0
 """A camera that is new here waits so long for its stories before it is looked at without them."""
+_LINGERS_S = 2.0
+"""What was seen by a camera that has left is judged within so long, and still written down: its lease is given back a
+round later."""
 _PERIOD_S = 5.0
 _WORK_S = 60.0
 _KEPT = timedelta(days=30)
@@ -110,6 +113,8 @@ class Stories:
         self._database = state / database.DATABASE
         self._give, self._memory_key = give, memory_key
         self._ours: dict[str, _Ours] = {}
+        self._left: dict[str, tuple[float, _Ours]] = {}
+        """Cameras that have left, with the moment of it."""
         self._lock = threading.Lock()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self.why = ""
@@ -129,7 +134,9 @@ class Stories:
         """These are ours now; of those that are new their stories are asked for."""
         now, cameras = time.monotonic(), set(cameras)
         with self._lock:
-            self._ours = {camera: self._ours.get(camera) or _Ours(now) for camera in cameras}
+            before, self._ours = self._ours, {c: self._ours.get(c) or _Ours(now) for c in cameras}
+            left = {camera: (now, ours) for camera, ours in before.items() if ours.taken}
+            self._left = {c: since for c, since in {**self._left, **left}.items() if c not in cameras}
         self._wake.set()
 
     def awaits(self, camera: str) -> bool:
@@ -202,7 +209,7 @@ class Stories:
 
     def _write(self) -> None:
         """Write the entries of cameras whose stories have changed."""
-        due = {camera: ours for camera, ours in self._now().items() if ours.taken}
+        due = self._lingering() | {camera: ours for camera, ours in self._now().items() if ours.taken}
         if not due or not self._database.exists():
             return
         with closing(self._open()) as connection:
@@ -257,6 +264,17 @@ class Stories:
         connection = sqlite3.connect(self._database, timeout=database.BUSY_MS / 1000)
         connection.execute("PRAGMA query_only=ON")
         return connection
+
+    def _lingering(self) -> dict[str, _Ours]:
+        """The cameras that left a moment ago, but for those of which another box has spoken since."""
+        now = time.monotonic()
+        with self._lock:
+            self._left = {
+                camera: (since, ours)
+                for camera, (since, ours) in self._left.items()
+                if ours.taken and now - since < _LINGERS_S
+            }
+            return {camera: ours for camera, (_, ours) in self._left.items()}
 
     def _now(self) -> dict[str, _Ours]:
         with self._lock:
