@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import queue
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from huoyan import incidents
 from huoyan.config_dispatch import Nats
 from huoyan.dispatch import stories as module
+from huoyan.dispatch.rulings import Ruling
 from huoyan.dispatch.stories import Handed, Stories
 from huoyan.incidents import handover
 from huoyan.records import (
@@ -26,12 +27,14 @@ from huoyan.records import (
     Priority,
     frame_id,
 )
+from huoyan.sqlite import from_ms, to_ms
 
 from ..support.gates import free_port, wait_for
 from ..support.receivers import NatsServer
 
 CAMERA = "相机 1"
 WAIT_S = 60
+START = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -43,14 +46,21 @@ def server(tmp_path: Path) -> Iterator[NatsServer]:
 
 
 class Box:
-    """A state, and what hands its stories on. `known` is what it was given."""
+    """A state, and what hands its stories on."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.store = incidents.open_store(folder)
         self.given: queue.Queue[Handed] = queue.Queue()
+        self.rulings: queue.Queue[Ruling] = queue.Queue()
         settings = Nats(servers=[url], leases={"ttl": "4s"}, timeout="2s")  # type: ignore[arg-type]
-        self.stories = Stories(settings, folder, self.given.put, memory_key="#health|")
+        self.stories = Stories(settings, folder, self.give, memory_key="#health|")
         self.stories.start()
+
+    def give(self, message: Handed | Ruling) -> None:
+        if isinstance(message, Handed):
+            self.given.put(message)
+        else:
+            self.rulings.put(message)
 
     def own(self) -> Handed:
         """Get the camera, and take what is known of it."""
@@ -65,9 +75,26 @@ class Box:
         self.stories.taken(CAMERA)
         return handed
 
+    def hear(self) -> Ruling:
+        """Take the next verdict that was passed at another box."""
+        ruling = self.rulings.get(timeout=WAIT_S)
+        with self.store.transaction():
+            incidents.hear_verdict(
+                self.store, ruling.incident_id, ruling.verdict, ruling.time, note=ruling.note
+            )
+        return ruling
+
+    def rule(self, verdict: Literal["confirmed", "rejected"], second: int) -> None:
+        """A crew says here what it found of the one incident."""
+        with self.store.transaction():
+            incidents.pass_verdict(
+                self.store, self.store.incidents()[0].incident_id, verdict, moment(second), note="雨"
+            )
+        self.stories.wake()
+
     def see(self, stage: str, second: int) -> str:
         """Something is seen, and told if it is news; its incident."""
-        time = datetime.now(UTC).replace(second=second)
+        time = moment(second)
         ref = FrameRef(frame_id(CAMERA, time, second), CAMERA, "camera", time, "exif", (640, 360), "")
         place = Placement(120.9, 29.5, 5.0, "test")
         seen = Observation(ref, Detection("excavator", 0.8, (0.0, 0.0, 50.0, 50.0)), place)
@@ -95,6 +122,10 @@ class Box:
     def close(self) -> None:
         self.stories.stop()
         self.store.close()
+
+
+def moment(second: int) -> datetime:
+    return START + timedelta(seconds=second)
 
 
 @pytest.fixture
@@ -205,3 +236,51 @@ def test_without_nats_a_camera_does_not_wait_for_ever(
         assert box.given.empty()
     finally:
         box.close()
+
+
+def test_a_verdict_is_heard_where_the_camera_is_now(
+    server: NatsServer, boxes: list[Box], tmp_path: Path
+) -> None:
+    first, second = boxes
+    first.own()
+    first.see("digging", 1)
+    first.stories.own([])
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    second.own()
+    second.see("piling", 2)
+    first.rule("rejected", 3)
+    heard = second.hear()
+    assert (heard.verdict, heard.time, heard.note) == ("rejected", from_ms(to_ms(moment(3))), "雨")
+    assert [one.status for one in second.store.incidents()] == ["rejected"]
+    assert [note for _, note in incidents.hard_negatives(second.store)] == ["雨"]
+    # The place is silent there too.
+    second.see("pouring", 4)
+    assert [one.status for one in second.store.incidents()] == ["rejected"]
+    # Of two verdicts the later stands, everywhere: what comes late from elsewhere changes nothing.
+    second.rule("confirmed", 5)
+    assert first.hear() == heard
+    assert first.hear().verdict == "confirmed"
+    assert [one.status for one in first.store.incidents()] == ["confirmed"]
+    first.close()
+    third = Box(tmp_path / "a", server.url)
+    try:
+        assert third.hear().verdict == "confirmed"
+        assert [one.status for one in third.store.incidents()] == ["confirmed"]
+    finally:
+        third.close()
+
+
+def test_a_verdict_that_cannot_be_used_is_none(server: NatsServer, boxes: list[Box]) -> None:
+    first, second = boxes
+    for name, data in (
+        ("1", b"rubbish"),
+        ("2", b'{"incident": "x", "verdict": "x", "time_ms": 1, "note": ""}'),
+    ):
+        subject = f"$KV.huoyan-leases-stories.=verdict.{name}"
+        server.ask(lambda js, subject=subject, data=data: js.publish(subject, data))
+    first.own()
+    first.see("digging", 1)
+    wait_for(lambda: revision(server) == 1, WAIT_S)
+    first.rule("confirmed", 2)
+    assert second.hear().verdict == "confirmed"
+    assert second.rulings.empty()

@@ -178,6 +178,12 @@ def test_a_box_is_killed_and_the_next_follows_its_road(tmp_path: Path, camera: r
         daemons[0].kill()
         until(lambda: not running.lives(pid), "the end of the follower", log, 10)
         until(lambda: passages(at_second) >= 2, "passages at the second box", second_log)
+        # The alert is at the first box, which is back, the camera at the second: a crew's word is heard there.
+        with log.open("a") as told:
+            daemons.append(running.start("watch", first, stdout=told, stderr=told))
+        alert = f"{incident}.1"
+        running.huoyan("queue", "ack", alert, "--verdict", "rejected", "--state", first.parent / "state")
+        until(lambda: states(second.parent / "state") == {incident: "rejected"}, "the verdict", second_log)
         daemons[1].send_signal(signal.SIGTERM)
         assert daemons[1].wait(40) == 0
     finally:
@@ -187,7 +193,7 @@ def test_a_box_is_killed_and_the_next_follows_its_road(tmp_path: Path, camera: r
         nats.kill()
     # One story, and no revision of it twice.
     told_second = facts_of(second.parent / "state")
-    assert {name for name, _, _ in running.told(second.parent / "state").incidents} == {incident}
+    assert states(second.parent / "state") == {incident: "rejected"}
     assert all(name == incident for name, _ in told_second)
     assert not told_first & told_second
 
@@ -233,6 +239,11 @@ def facts_of(state: Path) -> set[tuple[str, int]]:
     """Incident and revision of every alert."""
     told = (document["data"]["properties"] for _, document in running.told(state).queue)
     return {(one["incident_id"], one["revision"]) for one in told}
+
+
+def states(state: Path) -> dict[str, str]:
+    """Incidents and what has become of them."""
+    return {name: status for name, status, _ in running.told(state).incidents}
 
 
 def known_of(nats: NatsServer) -> bytes:

@@ -28,6 +28,7 @@ from huoyan.config_dispatch import Nats
 from huoyan.dispatch import database, jetstream
 from huoyan.dispatch.nats_link import Address, Link, words
 from huoyan.dispatch.protocol import Away
+from huoyan.dispatch.rulings import Ruling, Rulings
 from huoyan.errors import StorageError
 from huoyan.incidents import handover
 from huoyan.ingest.backoff import Backoff
@@ -91,7 +92,7 @@ class Stories:
         self,
         settings: Nats,
         state: Path,
-        give: Callable[[Handed], None],
+        give: Callable[[Handed | Ruling], None],
         *,
         memory_key: str,
     ) -> None:
@@ -100,7 +101,8 @@ class Stories:
         Args:
             settings: the server; `settings.leases` must be given.
             state: folder of the state.
-            give: is given what is known of a camera that is new here, in a thread of this; say `taken` then.
+            give: is given what is known of a camera that is new here, in a thread of this; say `taken` then. And what
+                crews have found at other boxes.
             memory_key: the memory holds a camera's faults under this and its id.
 
         Raises:
@@ -110,6 +112,8 @@ class Stories:
         assert settings.leases is not None, "only boxes that share cameras hand on stories"
         self._link = Link(Address(settings))
         self._bucket = jetstream.stories(settings.leases, settings.replicas)
+        self._born: datetime | None = None
+        self._rulings = Rulings(jetstream.stories_bucket(settings.leases))
         self._database = state / database.DATABASE
         self._give, self._memory_key = give, memory_key
         self._ours: dict[str, _Ours] = {}
@@ -164,6 +168,7 @@ class Stories:
                 try:
                     self._link.call(self._arrive, _WORK_S)
                     self._read()
+                    self._rulings.hear(self._link, self._give)
                     self._write()
                     if self.why:
                         log.info("stories are handed on through %s again", self._link.address.where)
@@ -185,9 +190,12 @@ class Stories:
         from nats.js.errors import NotFoundError
 
         try:
-            await js.stream_info(self._bucket["name"])
+            info = await js.stream_info(self._bucket["name"])
         except NotFoundError:
-            await js.add_stream(StreamConfig(**self._bucket))
+            info = await js.add_stream(StreamConfig(**self._bucket))
+        if info.created != self._born:
+            self._born = info.created
+            self._rulings.forget()
 
     def _read(self) -> None:
         """Give what is known of the cameras that are new here."""
@@ -208,12 +216,16 @@ class Stories:
         return last.seq or 0, last.data or b""
 
     def _write(self) -> None:
-        """Write the entries of cameras whose stories have changed."""
+        """Say what crews have found, and write the entries of cameras whose stories have changed."""
         due = self._lingering() | {camera: ours for camera, ours in self._now().items() if ours.taken}
-        if not due or not self._database.exists():
+        if not self._database.exists():
             return
         with closing(self._open()) as connection:
-            sources = handover.marks(connection, datetime.now(UTC) - _KEPT)
+            since = datetime.now(UTC) - _KEPT
+            self._rulings.say(self._link, connection, since)
+            if not due:
+                return
+            sources = handover.marks(connection, since)
             faults = self._faults(connection)
             for camera, ours in due.items():
                 own = {source: mark for source, mark in sources.items() if _is_of(source, camera)}

@@ -64,6 +64,24 @@ def pass_verdict(
     return revision
 
 
+def hear_verdict(store: Store, incident_id: str, verdict: Verdict, at: datetime, *, note: str = "") -> bool:
+    """Take a verdict that was passed in another state; False: there is no such incident here, or it is known, or one
+    that is later.
+
+    Raises:
+        StorageError: the state cannot be read or written.
+    """
+    known = store.incident(incident_id)
+    if known is None or known.status == verdict:
+        return False
+    query = "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'"
+    last = store.rows(query, (incident_id,))[0]["time_ms"]
+    if last is not None and last >= to_ms(at):
+        return False
+    pass_verdict(store, incident_id, verdict, at, note=note)
+    return True
+
+
 def expire(store: Store, now: datetime) -> int:
     """Close stories that nobody has seen for their window; returns how many. Nothing is told."""
     cursor = store.execute(

@@ -48,6 +48,25 @@ def test_a_verdict_on_nothing_says_so(store: Store) -> None:
         incidents.pass_verdict(store, "x-1", "confirmed", START)
 
 
+def test_of_verdicts_from_two_states_the_later_stands(put: Put, store: Store) -> None:
+    (told,) = put(find())
+    name = told.incident.incident_id
+
+    def hear(verdict: str, days: float) -> bool:
+        with store.transaction():
+            time = START + timedelta(days=days)
+            return incidents.hear_verdict(store, name, verdict, time)  # type: ignore[arg-type]
+
+    judge(store, "confirmed", days=2)
+    assert not hear("rejected", 1)
+    assert not hear("confirmed", 3)
+    assert hear("rejected", 3)
+    assert store.incidents()[0].status == "rejected"
+    assert put(find(days=4, stage="piling")) == []
+    with store.transaction():
+        assert not incidents.hear_verdict(store, "x-1", "rejected", START)
+
+
 def test_what_was_confirmed_goes_on(put: Put, store: Store) -> None:
     put(find())
     judge(store, "confirmed")

@@ -23,6 +23,7 @@ import numpy as np
 from huoyan import alerts, incidents, scenes
 from huoyan.alerts import files
 from huoyan.config_types import seconds
+from huoyan.dispatch.rulings import Ruling
 from huoyan.dispatch.stories import Handed
 from huoyan.errors import SourceError, StorageError
 from huoyan.incidents import Store, handover, matching
@@ -80,7 +81,7 @@ class Remember:
     """That the observations were made on, if there is one."""
 
 
-Task = Seen | Over | Remember | Passing | Handed
+Task = Seen | Over | Remember | Passing | Handed | Ruling
 
 
 @dataclass
@@ -192,6 +193,8 @@ class LiveJudge:
             self._passing(task, judged)
         elif isinstance(task, Handed):
             self._take_over(task, judged)
+        elif isinstance(task, Ruling):
+            self._hear(task)
         else:
             for observations in task.change(self.memory):
                 self._seen(Seen(task.camera, observations, task.picture, task.clock), judged)
@@ -210,6 +213,13 @@ class LiveJudge:
         if news:
             log.info("%s: %d stories of another box go on here", handed.camera, news)
         judged.handed.append(handed.camera)
+
+    def _hear(self, ruling: Ruling) -> None:
+        """What a crew found at another box holds here too, unless one has said something later."""
+        if incidents.hear_verdict(
+            self._store, ruling.incident_id, ruling.verdict, ruling.time, note=ruling.note
+        ):
+            log.info("incident %s: %s by a crew at another box", ruling.incident_id, ruling.verdict)
 
     def _seen(self, seen: Seen, judged: Judged) -> None:
         observations = seen.observations

@@ -24,6 +24,7 @@ from typing import Any
 from huoyan import dispatch, incidents
 from huoyan.config import LoadedConfig
 from huoyan.config_types import seconds
+from huoyan.dispatch.rulings import Ruling
 from huoyan.dispatch.sender import Sender
 from huoyan.dispatch.stories import Handed
 from huoyan.errors import HuoyanError, ModelError, StorageError
@@ -218,6 +219,8 @@ class Watcher:
             self.judge.feed(self.readers.learned(message))
         elif isinstance(message, Handed):
             self.desk.take(message.camera, message.faults)
+            self.judge.feed(message)
+        elif isinstance(message, Ruling):
             self.judge.feed(message)
         elif isinstance(message, Progress):
             self.books.of(message.camera).progress(message)

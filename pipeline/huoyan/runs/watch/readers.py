@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from huoyan.config_types import seconds
 from huoyan.dispatch.leases import Leases
+from huoyan.dispatch.rulings import Ruling
 from huoyan.dispatch.stories import Handed, Stories
 from huoyan.ingest.handle import Ingest
 from huoyan.runs.watch.books import Member
@@ -24,7 +25,9 @@ _VIEW = "#learned|"
 class Readers:
     """All reader processes. A camera keeps its process for as long as their number stays."""
 
-    def __init__(self, county: County, memory: Memory, give: Callable[[Report | Handed], None]) -> None:
+    def __init__(
+        self, county: County, memory: Memory, give: Callable[[Report | Handed | Ruling], None]
+    ) -> None:
         settings = county.settings
         self._county, self._memory, self._give = county, memory, give
         self._leases: Leases | None
@@ -169,7 +172,7 @@ class Readers:
 
 
 def _shared(
-    county: County, give: Callable[[Report | Handed], None]
+    county: County, give: Callable[[Report | Handed | Ruling], None]
 ) -> tuple[Leases, Stories] | tuple[None, None]:
     """What shares the cameras and their stories with other boxes; None: all of them are ours."""
     loaded = county.prepared.loaded

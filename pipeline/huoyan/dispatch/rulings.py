@@ -1,0 +1,134 @@
+"""Verdicts of crews, from the box where they were passed to all others: who rejects an alarm is heard wherever its
+camera is by then.
+
+One entry an incident in the bucket of stories. Boxes hear first and speak afterwards, and of two verdicts on one
+incident the later stands, so it matters neither which box speaks nor how often.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, get_args
+
+from huoyan.dispatch.nats_link import Link
+from huoyan.sqlite import from_ms, rows, to_ms
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+
+log = logging.getLogger("huoyan.rulings")
+_WORK_S = 60.0
+Crew = Literal["confirmed", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a crew found of an incident, and when it said so."""
+
+    incident_id: str
+    verdict: Crew
+    time: datetime
+    note: str = ""
+
+
+class Rulings:
+    """What was heard and said of verdicts on one connection. Belongs to one thread."""
+
+    def __init__(self, bucket: str) -> None:
+        """`bucket`: name of the bucket of stories."""
+        self._stream, self._subject = f"KV_{bucket}", f"$KV.{bucket}.=verdict."
+        self.forget()
+
+    def forget(self) -> None:
+        """Another bucket is in its place: hear and say everything anew."""
+        self._heard = 0
+        """Number of the last entry that was heard."""
+        self._known: dict[str, tuple[Crew, int]] = {}
+        """Verdict and its milliseconds, by incident."""
+
+    def hear(self, link: Link, give: Callable[[Ruling], None]) -> None:
+        """Give what other boxes have said since."""
+        while True:
+            found = link.call(self._next, _WORK_S)
+            if found is None:
+                return
+            self._heard, data = found
+            ruling = _read(data)
+            if ruling is not None:
+                self._known[ruling.incident_id] = ruling.verdict, to_ms(ruling.time)
+                give(ruling)
+
+    def say(self, link: Link, connection: sqlite3.Connection, since: datetime) -> None:
+        """Tell other boxes what crews have found here, of incidents last seen after `since`.
+
+        Raises:
+            StorageError: the state cannot be read.
+        """
+        passed = rows(
+            connection,
+            "SELECT incident_id, status FROM incidents WHERE status IN ('confirmed', 'rejected') AND last_ms >= ?",
+            (to_ms(since),),
+        )
+        for row in passed:
+            incident, verdict = row["incident_id"], row["status"]
+            before = self._known.get(incident)
+            if before is not None and before[0] == verdict:
+                continue
+            ruling = _passed(connection, incident, verdict)
+            time = to_ms(ruling.time)
+            if before is None or before[1] < time:
+                link.call(lambda js, one=ruling: self._put(js, one), _WORK_S)  # type: ignore[misc]
+                self._known[incident] = verdict, time
+
+    async def _next(self, js: JetStreamContext) -> tuple[int, bytes] | None:
+        from nats.js.errors import NotFoundError
+
+        try:
+            found = await js.get_msg(
+                self._stream, seq=self._heard + 1, subject=f"{self._subject}>", next=True
+            )
+        except NotFoundError:
+            return None
+        return found.seq or self._heard + 1, found.data or b""
+
+    async def _put(self, js: JetStreamContext, ruling: Ruling) -> None:
+        told = {
+            "incident": ruling.incident_id,
+            "verdict": ruling.verdict,
+            "time_ms": to_ms(ruling.time),
+            "note": ruling.note,
+        }
+        await js.publish(
+            f"{self._subject}{ruling.incident_id}", json.dumps(told, ensure_ascii=False).encode()
+        )
+
+
+def _passed(connection: sqlite3.Connection, incident_id: str, verdict: Crew) -> Ruling:
+    """A verdict as the state has it."""
+    last = rows(
+        connection,
+        "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'",
+        (incident_id,),
+    )
+    notes = rows(connection, "SELECT note FROM hard_negatives WHERE incident_id = ? LIMIT 1", (incident_id,))
+    return Ruling(incident_id, verdict, from_ms(last[0]["time_ms"] or 0), notes[0]["note"] if notes else "")
+
+
+def _read(data: bytes) -> Ruling | None:
+    """What an entry says; None where it cannot be used, which is said."""
+    try:
+        told = json.loads(data)
+        ruling = Ruling(
+            str(told["incident"]), told["verdict"], from_ms(int(told["time_ms"])), str(told["note"])
+        )
+        if ruling.verdict not in get_args(Crew):
+            raise ValueError(f"there is no verdict {ruling.verdict!r}")
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        log.warning("a verdict of another box cannot be used: %s", error)
+        return None
+    return ruling
