@@ -151,7 +151,7 @@ def daemon(tmp_path: Path, server: rtsp.Server) -> Iterator[Daemon]:
     made.kill()
 
 
-def test_it_sees_tells_and_ends_in_order(daemon: Daemon) -> None:
+def test_it_sees_tells_and_ends_in_order(daemon: Daemon, tmp_path: Path) -> None:
     daemon.start()
     daemon.until(
         lambda: daemon.ready() and daemon.scenes() == ["green_stay", "red_thing"],
@@ -170,6 +170,10 @@ def test_it_sees_tells_and_ends_in_order(daemon: Daemon) -> None:
         evidence = document["data"]["properties"]["evidence"]
         assert evidence, "an alert has its pictures"
         assert all((daemon.state / picture["href"]).is_file() for picture in evidence)
+    lines = (tmp_path / "daemon.log").read_text(encoding="utf-8").splitlines()
+    said = [json.loads(line)["event"] for line in lines]
+    assert [line for line in said if line.startswith("ready: 2 cameras")]
+    assert said[-1].endswith("2 alerts")
 
 
 def test_what_was_told_is_not_told_again_after_kills(daemon: Daemon) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -48,15 +49,19 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: reload.set())
 
+    def say(line: str) -> None:
+        if json:
+            logging.getLogger("huoyan.watch").info("%s", line)
+        else:
+            typer.echo(line, err=True)
+
     def ready(status: Status) -> None:
         listen = loaded.config.watch.listen
-        typer.echo(
-            f"ready: {len(status.cameras)} cameras, process {os.getpid()}, http://{listen}/status", err=True
-        )
+        say(f"ready: {len(status.cameras)} cameras, process {os.getpid()}, http://{listen}/status")
 
     result = watch(loaded, stop=stop, reload=reload, ready=ready)
     lost = f", {result.lost} could not be written" if result.lost else ""
-    typer.echo(f"{result.looks} looks, {result.alerts} alerts{lost}", err=True)
+    say(f"{result.looks} looks, {result.alerts} alerts{lost}")
 
 
 @app.command("reload")
