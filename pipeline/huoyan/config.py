@@ -14,19 +14,17 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from huoyan import config_yaml
 from huoyan.config_dispatch import Dispatch as Dispatch
 from huoyan.config_gate import Gates, Intake
 from huoyan.config_types import Duration as Duration
 from huoyan.config_types import IsoTime, Lat, Lon, TimeZone
 from huoyan.config_types import Strict as Strict
 from huoyan.config_types import seconds as seconds
+from huoyan.config_vehicles import Vehicles
 from huoyan.config_watch import Stream, Watch
 from huoyan.errors import ConfigError
-from huoyan.passage import Code
 from huoyan.redaction import redact
-
-Share = Annotated[float, Field(ge=0, le=1)]
-PriorityName = Literal["urgent", "high", "normal", "record"]
 
 
 class County(Strict):
@@ -156,102 +154,6 @@ class Evidence(Strict):
     blur_plates: bool = True
 
 
-class Retention(Strict):
-    """How long what is known of vehicles is kept."""
-
-    passages: Duration = "180d"
-    violations: Duration = "730d"
-    pictures: Duration = "90d"
-
-
-class LevelPriorities(Strict):
-    """How urgent the alerts of a vehicle of each level are."""
-
-    green: PriorityName = "normal"
-    yellow: PriorityName = "high"
-    red: PriorityName = "urgent"
-
-
-class Levels(Strict):
-    """From how many violations within a window on a vehicle is yellow, and red."""
-
-    window: Duration = "90d"
-    yellow: Annotated[float, Field(gt=0)] = 1
-    red: Annotated[float, Field(gt=0)] = 3
-    weights: dict[Code, Annotated[float, Field(ge=0)]] = {"M11": 3}
-    """What a violation of a reason counts; 1 where it is not named. Who tips outside a site is red at once."""
-    priority: LevelPriorities = LevelPriorities()
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Levels:
-        if self.red < self.yellow:
-            raise ValueError(f"red ({self.red:g}) must be at least yellow ({self.yellow:g})")
-        return self
-
-
-class Trips(Strict):
-    """Which passages of one truck are one trip."""
-
-    gap: Duration = "45m"
-    """A truck that nobody has seen for so long has ended its trip."""
-    longest: Duration = "6h"
-    slowest_kmh: Annotated[float, Field(gt=0)] = 8
-    """Slower than this on the way between two cameras an unreadable truck is not taken for the same."""
-    alike: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Likeness (cosine) from which two passages may show one vehicle where a plate is unreadable."""
-    roads: list[tuple[str, str, Annotated[float, Field(ge=0)]]] = []
-    """Metres by road between two cameras or gates; without, the straight line tells."""
-
-
-class Limits(Strict):
-    """From when on what is seen of a vehicle counts against it. Below: nothing, or for a person to decide."""
-
-    plate: Share = 0.7
-    """Least confidence of a reading (of its least sure character) that M01 and M09 rest on."""
-    weak: Share = 0.9
-    """A character below this may be any other."""
-    colour: Share = 0.9
-    cover: Share = 0.8
-    dust: Share = 0.8
-    spill: Share = 0.8
-    tipping: Share = 0.8
-    looks: Annotated[int, Field(ge=1)] = 3
-    """Frames from which on the kind of a vehicle is believed."""
-    outside: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    """Probability with which a place must be outside an area, by its error."""
-    margin_m: Annotated[float, Field(ge=0)] = 30
-    """Outlines of sites are drawn by hand: what is so near counts as inside."""
-    weight_kg: Annotated[float, Field(ge=0)] = 100
-    """What two weighings together may be off by."""
-    tare_kg: Annotated[float, Field(ge=0)] = 500
-    """What a registered empty weight may be off by (fuel, mud)."""
-    fastest_kmh: Annotated[float, Field(gt=0)] = 120
-    clocks: Duration = "10s"
-    """The clocks of two cameras may differ by so much."""
-    trip: Duration = "3h"
-    """What was seen longer ago says nothing of where a load comes from."""
-    exempt: frozenset[str] = frozenset({"car"})
-    """Labels of vehicles that need no approval."""
-
-
-class Vehicles(Strict):
-    """What is kept of muck trucks, and what follows from it."""
-
-    limits: Limits = Limits()
-    retention: Retention = Retention()
-    levels: Levels = Levels()
-    trips: Trips = Trips()
-
-    @model_validator(mode="after")
-    def _kept_long_enough(self) -> Vehicles:
-        if seconds(self.levels.window) > seconds(self.retention.violations):
-            raise ValueError(
-                f"levels.window ({self.levels.window}) must not be longer than violations are kept"
-                f" (retention.violations, {self.retention.violations})"
-            )
-        return self
-
-
 class Config(Strict):
     county: County = County()
     archive: Path = Path("archive")
@@ -323,8 +225,8 @@ def parse(text: str, name: str) -> Config:
     Raises:
         ConfigError: see `load`.
     """
-    tree, data = _read_yaml(text, name)
-    mistakes = [(line, f"{key}: this key is there twice") for line, key in _repeated_keys(tree)]
+    tree, data = config_yaml.read(text, name)
+    mistakes = [(line, f"{key}: this key is there twice") for line, key in config_yaml.repeated_keys(tree)]
     mistakes += _repeated_cameras(data, tree)
     config = None
     try:
@@ -338,51 +240,6 @@ def parse(text: str, name: str) -> Config:
     return config
 
 
-def _read_yaml(text: str, name: str) -> tuple[yaml.Node | None, dict[str, Any]]:
-    """The nodes, which know their lines, and the values."""
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(
-            f"not valid YAML: {getattr(error, 'problem', error)}", subject=where, hint="mend the line"
-        ) from error
-    except ValueError as error:
-        # Of the reader of dates: 2026-13-01 without quotes.
-        raise ConfigError(f"not valid YAML: {error}", subject=name, hint="put it in quotes") from error
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise ConfigError(
-            f"expected keys such as county and cameras, got {type(data).__name__}", subject=name
-        )
-    return tree, data
-
-
-def _repeated_keys(tree: yaml.Node | None) -> list[tuple[int, str]]:
-    """Line and name of every key that its mapping holds already: YAML would silently take the last."""
-    found: list[tuple[int, str]] = []
-    waiting, visited = [tree], set[int]()
-    while waiting:
-        node = waiting.pop()
-        # Through an alias a node may be met again, even inside itself.
-        if id(node) in visited:
-            continue
-        visited.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            seen: set[str] = set()
-            for key, value in node.value:
-                if key.value in seen:
-                    found.append((key.start_mark.line + 1, str(key.value)))
-                seen.add(key.value)
-                waiting.append(value)
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-    return found
-
-
 def _repeated_cameras(data: dict[str, Any], tree: yaml.Node | None) -> list[tuple[int, str]]:
     """Looked for in what was written, so that other mistakes do not hide them."""
     found: list[tuple[int, str]] = []
@@ -391,7 +248,7 @@ def _repeated_cameras(data: dict[str, Any], tree: yaml.Node | None) -> list[tupl
     for index, camera in enumerate(cameras if isinstance(cameras, list) else []):
         name = camera.get("id") if isinstance(camera, dict) else None
         if isinstance(name, str) and name in seen:
-            line = line_of(tree, ("cameras", index, "id"))
+            line = config_yaml.line_of(tree, ("cameras", index, "id"))
             found.append((line, f"cameras.{index}.id: camera id {name!r} is used twice"))
         if isinstance(name, str):
             seen.add(name)
@@ -408,7 +265,7 @@ def _unknown_sources(config: Config, tree: yaml.Node | None) -> list[tuple[int, 
             if road[place] not in known:
                 where = ("vehicles", "trips", "roads", index, place)
                 text = f"there is no camera and no gate {road[place]!r}"
-                found.append((line_of(tree, where), f"{'.'.join(map(str, where))}: {text}"))
+                found.append((config_yaml.line_of(tree, where), f"{'.'.join(map(str, where))}: {text}"))
     return found
 
 
@@ -430,25 +287,8 @@ def _described(error: ValidationError, tree: yaml.Node | None) -> list[tuple[int
             text = f"expected a duration such as 30s, 5m, 2h or 250ms{shown}"
         else:
             text = f"{mistake['msg'].removeprefix('Value error, ')}{shown}"
-        found.append((line_of(tree, where), f"{key}: {text}"))
+        found.append((config_yaml.line_of(tree, where), f"{key}: {text}"))
     return found
-
-
-def line_of(node: yaml.Node | None, where: tuple[Any, ...]) -> int:
-    """1-based line of the deepest node on a path of keys and indices that exists in a YAML tree."""
-    line = 1
-    for part in where:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line
 
 
 def _known_keys(where: tuple[Any, ...]) -> list[str]:

@@ -16,7 +16,8 @@ from huoyan.cli import exported
 from huoyan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from huoyan.config import LoadedConfig, Retention
+    from huoyan.config import LoadedConfig
+    from huoyan.config_vehicles import Retention
     from huoyan.vehicles.history import History
 
 app = typer.Typer(

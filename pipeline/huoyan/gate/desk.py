@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from huoyan.config import Limits
 from huoyan.config_gate import Gate
 from huoyan.config_types import seconds
+from huoyan.config_vehicles import Limits
 from huoyan.gate import assembly, codec, decision, gathering, log
 from huoyan.gate.book import Book, Kept
 from huoyan.gate.log import Head

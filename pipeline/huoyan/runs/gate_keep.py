@@ -7,7 +7,8 @@ import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from huoyan.config import Retention, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Retention
 from huoyan.errors import StorageError
 from huoyan.gate.book import Book
 from huoyan.gate.intake import PICTURES

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan.config import Levels, Limits
+from huoyan.config_vehicles import Levels, Limits
 from huoyan.records import (
     Detection,
     Finding,

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from huoyan import share
-from huoyan.config import line_of
+from huoyan.config_yaml import line_of
 from huoyan.errors import ConfigError
 from huoyan.registry.mistakes import did_you_mean
 from huoyan.scenes.rules import CodeFile, Evidence, RuleFile, SceneRule

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from huoyan.config import Duration, PriorityName, seconds
+from huoyan.config import Duration, seconds
+from huoyan.config_vehicles import PriorityName
 from huoyan.passage import Code
 from huoyan.records import Priority
 from huoyan.registry.entries import ZONE_KINDS

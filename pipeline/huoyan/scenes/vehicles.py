@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from huoyan.config import Limits
+from huoyan.config_vehicles import Limits
 from huoyan.passage import Passage, PlateReading, Sight, Verdict, passage_id
 from huoyan.records import Detection, Observation, PermitCheck, VehicleFinding
 from huoyan.registry import Registry, Vehicle, plate_key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huoyan.config import Limits
+from huoyan.config_vehicles import Limits
 from huoyan.vehicles.context import Context, Sighting
 from huoyan.vehicles.judge import GRAVITY, judge
 from huoyan.vehicles.reasons import permit_days

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from huoyan.config import Limits
+from huoyan.config_vehicles import Limits
 from huoyan.passage import Passage
 from huoyan.records import Place, Placement
 from huoyan.registry import Registry, Vehicle, plate_key

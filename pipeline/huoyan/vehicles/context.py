@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from huoyan.config import Limits
+from huoyan.config_vehicles import Limits
 from huoyan.passage import Direction
 from huoyan.records import Place
 

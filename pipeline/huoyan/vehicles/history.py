@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from huoyan.config import Vehicles, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Vehicles
 from huoyan.errors import StorageError
 from huoyan.passage import Passage
 from huoyan.registry import plate_key

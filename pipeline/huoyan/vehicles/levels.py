@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from huoyan.config import Levels, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Levels
 from huoyan.passage import Code
 from huoyan.records import Priority
 

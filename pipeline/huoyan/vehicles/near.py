@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
-from huoyan.config import Limits
+from huoyan.config_vehicles import Limits
 from huoyan.passage import PlateReading
 from huoyan.registry import Registry, Vehicle, plate_key
 

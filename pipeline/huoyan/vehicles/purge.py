@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from huoyan.config import Retention, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Retention
 from huoyan.errors import StorageError
 from huoyan.sqlite import immediate, mapped, rows, to_ms
 from huoyan.vehicles import tables

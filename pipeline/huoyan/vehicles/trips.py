@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import sqrt
 
-from huoyan.config import Limits, Trips, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Limits, Trips
 from huoyan.passage import Direction
 from huoyan.records import NAMESPACE, Place, Placement
 from huoyan.registry.spot import SIGMA_PER_RADIUS

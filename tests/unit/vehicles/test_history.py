@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huoyan.config import Levels, Vehicles
+from huoyan.config_vehicles import Levels, Vehicles
 from huoyan.errors import StorageError
 from huoyan.passage import GateEvent, Passage, PlateReading, Reason, SmartPassage, Verdict
 from huoyan.records import Placement, Unplaced

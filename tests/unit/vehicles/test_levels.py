@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huoyan.config import Levels
+from huoyan.config_vehicles import Levels
 from huoyan.passage import Code
 from huoyan.records import Priority
 from huoyan.vehicles import levels

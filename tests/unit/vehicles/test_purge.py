@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from huoyan.config import Retention
+from huoyan.config_vehicles import Retention
 from huoyan.errors import StorageError
 from huoyan.passage import Passage, PlateReading, Reason, Verdict
 from huoyan.vehicles import entry, purge

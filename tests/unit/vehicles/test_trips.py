@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huoyan.config import Limits, Trips, seconds
+from huoyan.config import seconds
+from huoyan.config_vehicles import Limits, Trips
 from huoyan.records import Placement, Unplaced
 from huoyan.vehicles import trips
 from huoyan.vehicles.trips import Leg

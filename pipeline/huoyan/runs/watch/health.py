@@ -9,29 +9,20 @@ power, fog), there is one story that names them all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from huoyan.config import Camera
 from huoyan.config_types import seconds
 from huoyan.georef.sun import elevation_deg
-from huoyan.records import (
-    Detection,
-    FrameRef,
-    Observation,
-    Observations,
-    Place,
-    Placement,
-    Unplaced,
-    frame_id,
-)
+from huoyan.records import Observations, Place, Placement, Unplaced
 from huoyan.runs.prepare import Prepared
+from huoyan.runs.watch import faults
+from huoyan.runs.watch.faults import Fault, Group, Watched
 from huoyan.runs.watch.judge import Over, Remember, Task
-from huoyan.sample import CONDITIONS, CameraEvent, Picture, Sample
+from huoyan.sample import CONDITIONS, CameraEvent, Sample
 from huoyan.scenes.memory import Memory
 
 LOST, BLACK, CLOCK = "camera_lost", "camera_black", "camera_clock"
@@ -51,7 +42,6 @@ _BACK = 0.9
 _LONGEST_CALM_S = 3600.0
 _DAY = timedelta(days=1)
 _POSITION_ERROR_M = 10.0
-_INDEX = 5_000_000
 MEMORY_KEY = "#health|"
 """The memory holds a camera's faults under this and its id."""
 _GROUPS = "#health"
@@ -59,44 +49,6 @@ _MANY = "many|"
 """Episodes of groups begin with it."""
 _NAMED = 12
 """Cameras that a group's story names; how many more there are is told too."""
-
-
-@dataclass
-class _Fault:
-    """One condition of one camera."""
-
-    since: datetime
-    began: float
-    said: bool = True
-    quiet: float = 0.0
-    """When it was last said no longer to be so."""
-    episode: str = ""
-    """Id of the story it was told in; empty: not told yet."""
-    why: str = ""
-
-
-@dataclass
-class _Group:
-    """Cameras with one fault since one moment."""
-
-    condition: str
-    since: datetime
-    latest: float
-    """When the last of them began (monotonic)."""
-    members: list[str]
-
-
-@dataclass
-class _Watched:
-    """One camera: its faults by condition, when each was told before, and its latest picture."""
-
-    camera: Camera
-    faults: dict[str, _Fault] = field(default_factory=dict)
-    told: dict[str, list[datetime]] = field(default_factory=dict)
-    size: tuple[int, int] = (0, 0)
-    seen: datetime | None = None
-    picture: Picture | None = None
-    """Kept while a fault waits to be told, as its evidence."""
 
 
 class HealthDesk:
@@ -113,8 +65,8 @@ class HealthDesk:
             memory: of the judge, to take up told faults from an earlier run; it is changed through tasks only.
         """
         self.shared = False
-        self._cameras: dict[str, _Watched] = {}
-        self._groups: dict[str, _Group] = {}
+        self._cameras: dict[str, Watched] = {}
+        self._groups: dict[str, Group] = {}
         self._over: list[Over] = []
         self._touched: set[str] = set()
         self._load_groups(memory)
@@ -134,8 +86,8 @@ class HealthDesk:
                 self._cameras[name].camera = camera
             else:
                 self._cameras[name] = self._restored(camera)
-        self._hosts = {name: _host(camera) for name, camera in live.items()}
-        self._centre = _centre(live.values())
+        self._hosts = {name: faults.host(camera) for name, camera in live.items()}
+        self._centre = faults.centre(live.values())
 
     def leave(self, camera: str) -> None:
         """Another box has a camera now: what was told of it is that box's to end."""
@@ -150,7 +102,7 @@ class HealthDesk:
                 if not group.members:
                     del self._groups[episode]
 
-    def take(self, camera: str, faults: Any) -> None:
+    def take(self, camera: str, known: Any) -> None:
         """Go on with what another box has told of a camera's faults, as its memory has them.
 
         Of a story of many cameras at once those that come here are a group; the box with the first of all ends it.
@@ -158,11 +110,11 @@ class HealthDesk:
         watched = self._cameras.get(camera)
         if watched is None:
             return
-        told = _unpacked(watched.camera, faults)
+        told = faults.unpacked(watched.camera, known)
         for condition, fault in told.faults.items():
             watched.faults[condition] = fault
             if fault.episode.startswith(_MANY):
-                group = _Group(condition, fault.since, float("-inf"), [])
+                group = Group(condition, fault.since, float("-inf"), [])
                 members = self._groups.setdefault(fault.episode, group).members
                 if camera not in members:
                     members.append(camera)
@@ -202,12 +154,12 @@ class HealthDesk:
             self._forget(event.camera, event.time)
 
     def _say(
-        self, watched: _Watched, condition: str, so: bool, clock: float, time: datetime, why: str = ""
+        self, watched: Watched, condition: str, so: bool, clock: float, time: datetime, why: str = ""
     ) -> None:
         fault = watched.faults.get(condition)
         if fault is None:
             if so:
-                watched.faults[condition] = _Fault(time, clock, why=why)
+                watched.faults[condition] = Fault(time, clock, why=why)
         elif so:
             fault.said, fault.why = True, why or fault.why
         elif fault.said:
@@ -247,7 +199,7 @@ class HealthDesk:
             if len(ill) <= (1 - _BACK) * len(group.members):
                 self._dissolve(episode, ill, clock, now)
 
-    def _calm_s(self, watched: _Watched, condition: str, now: datetime) -> float:
+    def _calm_s(self, watched: Watched, condition: str, now: datetime) -> float:
         told = sum(now - time < _DAY for time in watched.told.get(condition, ()))
         return float(min(_LONGEST_CALM_S, self._after_s * 4.0 ** max(0, told - 1)))
 
@@ -342,8 +294,8 @@ class HealthDesk:
         place: Place = Unplaced("the position of the camera is not configured")
         if position is not None:
             place = Placement(position[0], position[1], _POSITION_ERROR_M, "position of the camera")
-        frame = _frame(name, watched, fault.since)
-        seen = Observations(frame, (_observation(frame, condition, place, episode, fault.why),))
+        frame = faults.frame(name, watched, fault.since)
+        seen = Observations(frame, (faults.observation(frame, condition, place, episode, fault.why),))
         self._touched.discard(name)
         return Remember(
             partial(_write, {MEMORY_KEY + name: self._packed(name)}, (seen,)), name, clock, watched.picture
@@ -357,14 +309,14 @@ class HealthDesk:
         since = fault.since
         for name in members:
             self._mark(name, condition, episode, now)
-        self._groups[episode] = _Group(condition, since, latest, list(members))
+        self._groups[episode] = Group(condition, since, latest, list(members))
         host = {self._hosts[name] for name in members}
         at = f" of {next(iter(host))}" if len(host) == 1 and "" not in host else ""
         more = f" and {len(members) - _NAMED} more" if len(members) > _NAMED else ""
         place = Unplaced(f"{len(members)} cameras{at} at once: {', '.join(members[:_NAMED])}{more}")
         # One observation a camera: the story names them all as its sources.
-        frames = [_frame(name, self._cameras[name], since) for name in members]
-        items = tuple(_observation(frame, condition, place, episode, fault.why) for frame in frames)
+        frames = [faults.frame(name, self._cameras[name], since) for name in members]
+        items = tuple(faults.observation(frame, condition, place, episode, fault.why) for frame in frames)
         seen = Observations(frames[0], items)
         self._touched -= {*members}
         known = {
@@ -413,15 +365,7 @@ class HealthDesk:
 
     def _packed(self, name: str) -> dict[str, Any] | None:
         watched = self._cameras.get(name)
-        if watched is None:
-            return None
-        faults = {
-            condition: {"since": fault.since.isoformat(), "episode": fault.episode}
-            for condition, fault in watched.faults.items()
-            if fault.episode
-        }
-        told = {c: [time.isoformat() for time in times] for c, times in watched.told.items()}
-        return {"faults": faults, "told": told} if faults or told else None
+        return None if watched is None else faults.packed(watched)
 
     def _packed_groups(self) -> dict[str, Any] | None:
         return {
@@ -432,25 +376,14 @@ class HealthDesk:
     def _load_groups(self, memory: Memory) -> None:
         for episode, value in (memory.get(_GROUPS) or {}).items():
             since = datetime.fromisoformat(value["since"])
-            self._groups[episode] = _Group(value["condition"], since, float("-inf"), list(value["members"]))
+            self._groups[episode] = Group(value["condition"], since, float("-inf"), list(value["members"]))
 
-    def _restored(self, camera: Camera) -> _Watched:
-        return _unpacked(camera, self._memory.get(MEMORY_KEY + camera.id))
+    def _restored(self, camera: Camera) -> Watched:
+        return faults.unpacked(camera, self._memory.get(MEMORY_KEY + camera.id))
 
     def _is_day(self, camera: Camera, time: datetime) -> bool:
         where = camera.position or self._centre
         return where is not None and elevation_deg(*where, time) >= DAYLIGHT_DEG
-
-
-def _unpacked(camera: Camera, packed: Any) -> _Watched:
-    """A camera with the faults that were told, as `_packed` wrote them; None: none were."""
-    watched, value = _Watched(camera), packed or {}
-    for condition, fault in value.get("faults", {}).items():
-        since = datetime.fromisoformat(fault["since"])
-        watched.faults[condition] = _Fault(since, float("-inf"), episode=fault["episode"])
-    for condition, times in value.get("told", {}).items():
-        watched.told[condition] = [datetime.fromisoformat(time) for time in times]
-    return watched
 
 
 def _write(values: Mapping[str, Any], seen: Sequence[Observations], memory: Memory) -> Sequence[Observations]:
@@ -461,33 +394,3 @@ def _write(values: Mapping[str, Any], seen: Sequence[Observations], memory: Memo
 
 def _moment_s(condition: str) -> float:
     return _MOMENT_S.get(condition, _SLOW_MOMENT_S)
-
-
-def _frame(name: str, watched: _Watched, since: datetime) -> FrameRef:
-    """The camera's view when its fault began; nobody can open it again."""
-    key = frame_id(name, since, _INDEX)
-    size = watched.size if min(watched.size) > 0 else watched.camera.size or (16, 9)
-    about = {"last_picture": watched.seen.isoformat()} if watched.seen else {}
-    return FrameRef(key, name, "camera", since, "stream", size, "", about)
-
-
-def _observation(frame: FrameRef, condition: str, place: Place, episode: str, why: str) -> Observation:
-    whole = (0.0, 0.0, float(frame.size[0]), float(frame.size[1]))
-    about = {"episode": episode, **({"why": why} if why else {})}
-    return Observation(frame, Detection(condition, 1.0, whole, attributes=about), place)
-
-
-def _host(camera: Camera) -> str:
-    """Host of a camera's address; empty for a file."""
-    url = camera.stream.url if camera.stream else ""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _centre(cameras: Iterable[Camera]) -> tuple[float, float] | None:
-    places = [camera.position for camera in cameras if camera.position is not None]
-    if not places:
-        return None
-    return sum(p[0] for p in places) / len(places), sum(p[1] for p in places) / len(places)
