@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("huoyan.rulings")
 _WORK_S = 60.0
 Crew = Literal["confirmed", "rejected"]
+_CREW = get_args(Crew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Ruling:
 
 
 class Rulings:
-    """What was heard and said of verdicts on one connection. Belongs to one thread."""
+    """What is known of verdicts on one connection. Belongs to one thread."""
 
     def __init__(self, bucket: str) -> None:
         """`bucket`: name of the bucket of stories."""
@@ -46,55 +47,55 @@ class Rulings:
 
     def forget(self) -> None:
         """Another bucket is in its place: hear and say everything anew."""
-        self._heard = 0
-        """Number of the last entry that was heard."""
-        self._known: dict[str, tuple[Crew, int]] = {}
-        """Verdict and its milliseconds, by incident."""
+        self._last = 0
+        """Number of the last entry that was read."""
+        self._known: dict[str, Ruling] = {}
+        """The word of the bucket, by incident."""
 
-    def hear(self, link: Link, give: Callable[[Ruling], None]) -> None:
-        """Give what other boxes have said since."""
-        while True:
-            found = link.call(self._next, _WORK_S)
-            if found is None:
-                return
-            self._heard, data = found
-            ruling = _read(data)
-            if ruling is not None:
-                self._known[ruling.incident_id] = ruling.verdict, to_ms(ruling.time)
-                give(ruling)
+    def exchange(
+        self, link: Link, connection: sqlite3.Connection, since: datetime, give: Callable[[Ruling], None]
+    ) -> None:
+        """Give what other boxes say and is news here, and tell them what crews have found here.
 
-    def say(self, link: Link, connection: sqlite3.Connection, since: datetime) -> None:
-        """Tell other boxes what crews have found here, of incidents last seen after `since`.
+        Args:
+            link: to the server.
+            connection: of the state.
+            since: incidents last seen before do not count.
+            give: takes what is to be written into the state; what is not written is given again.
 
         Raises:
+            Away: the server does not answer.
             StorageError: the state cannot be read.
         """
-        passed = rows(
-            connection,
-            "SELECT incident_id, status FROM incidents WHERE status IN ('confirmed', 'rejected') AND last_ms >= ?",
-            (to_ms(since),),
+        while (found := link.call(self._next, _WORK_S)) is not None:
+            self._last, data = found
+            ruling = _read(data)
+            if ruling is not None:
+                self._known[ruling.incident_id] = ruling
+        incidents = rows(
+            connection, "SELECT incident_id, status FROM incidents WHERE last_ms >= ?", (to_ms(since),)
         )
-        for row in passed:
-            incident, verdict = row["incident_id"], row["status"]
-            before = self._known.get(incident)
-            if before is not None and before[0] == verdict:
+        for row in incidents:
+            incident, status = row["incident_id"], row["status"]
+            heard = self._known.get(incident)
+            if status == (heard.verdict if heard else None) or (heard is None and status not in _CREW):
                 continue
-            ruling = _passed(connection, incident, verdict)
-            time = to_ms(ruling.time)
-            if before is None or before[1] < time:
-                link.call(lambda js, one=ruling: self._put(js, one), _WORK_S)  # type: ignore[misc]
-                self._known[incident] = verdict, time
+            time, note = _said(connection, incident)
+            if heard is not None and heard.time > time:
+                give(heard)
+            elif status in _CREW and (heard is None or time > heard.time):
+                ruling = Ruling(incident, status, time, note)
+                link.call(lambda js, ruling=ruling: self._put(js, ruling), _WORK_S)  # type: ignore[misc]
+                self._known[incident] = ruling
 
     async def _next(self, js: JetStreamContext) -> tuple[int, bytes] | None:
         from nats.js.errors import NotFoundError
 
         try:
-            found = await js.get_msg(
-                self._stream, seq=self._heard + 1, subject=f"{self._subject}>", next=True
-            )
+            found = await js.get_msg(self._stream, seq=self._last + 1, subject=f"{self._subject}>", next=True)
         except NotFoundError:
             return None
-        return found.seq or self._heard + 1, found.data or b""
+        return found.seq or self._last + 1, found.data or b""
 
     async def _put(self, js: JetStreamContext, ruling: Ruling) -> None:
         told = {
@@ -108,15 +109,15 @@ class Rulings:
         )
 
 
-def _passed(connection: sqlite3.Connection, incident_id: str, verdict: Crew) -> Ruling:
-    """A verdict as the state has it."""
+def _said(connection: sqlite3.Connection, incident_id: str) -> tuple[datetime, str]:
+    """When the last verdict on an incident was passed here, 1970 if none was, and the note with it."""
     last = rows(
         connection,
         "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'",
         (incident_id,),
     )
     notes = rows(connection, "SELECT note FROM hard_negatives WHERE incident_id = ? LIMIT 1", (incident_id,))
-    return Ruling(incident_id, verdict, from_ms(last[0]["time_ms"] or 0), notes[0]["note"] if notes else "")
+    return from_ms(last[0]["time_ms"] or 0), notes[0]["note"] if notes else ""
 
 
 def _read(data: bytes) -> Ruling | None:
@@ -126,7 +127,7 @@ def _read(data: bytes) -> Ruling | None:
         ruling = Ruling(
             str(told["incident"]), told["verdict"], from_ms(int(told["time_ms"])), str(told["note"])
         )
-        if ruling.verdict not in get_args(Crew):
+        if ruling.verdict not in _CREW:
             raise ValueError(f"there is no verdict {ruling.verdict!r}")
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         log.warning("a verdict of another box cannot be used: %s", error)

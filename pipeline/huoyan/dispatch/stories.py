@@ -168,7 +168,6 @@ class Stories:
                 try:
                     self._link.call(self._arrive, _WORK_S)
                     self._read()
-                    self._rulings.hear(self._link, self._give)
                     self._write()
                     if self.why:
                         log.info("stories are handed on through %s again", self._link.address.where)
@@ -216,13 +215,13 @@ class Stories:
         return last.seq or 0, last.data or b""
 
     def _write(self) -> None:
-        """Say what crews have found, and write the entries of cameras whose stories have changed."""
+        """Write the entries of cameras whose stories have changed, and exchange what crews have found."""
         due = self._lingering() | {camera: ours for camera, ours in self._now().items() if ours.taken}
         if not self._database.exists():
             return
         with closing(self._open()) as connection:
             since = datetime.now(UTC) - _KEPT
-            self._rulings.say(self._link, connection, since)
+            self._rulings.exchange(self._link, connection, since, self._give)
             if not due:
                 return
             sources = handover.marks(connection, since)

@@ -196,6 +196,20 @@ def test_many_faults_that_another_box_told_as_one_end_here_as_one(bench: Callabl
     assert about(end) == ("lost", "resolved") and end.incident_id == told.incident_id
 
 
+@pytest.mark.parametrize(
+    "known", ["rubbish", {"faults": 7}, {"faults": {"camera_lost": {}}}, {"told": {"camera_lost": ["soon"]}}]
+)
+def test_what_another_box_cannot_have_told_stops_nothing(
+    bench: Callable[..., Bench], known: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = bench()
+    desk.desk.take("cam-000", known)
+    assert "cam-000: what another box told" in caplog.text
+    desk.event(0, "lost")
+    (told,) = desk.run(70)
+    assert about(told)[0] == "lost"
+
+
 def test_the_end_of_a_story_is_told_by_the_box_that_holds_its_first_camera(
     bench: Callable[..., Bench],
 ) -> None:

@@ -58,7 +58,7 @@ def unpacked(camera: Camera, packed: Any) -> Watched:
     watched, value = Watched(camera), packed or {}
     for condition, fault in value.get("faults", {}).items():
         since = datetime.fromisoformat(fault["since"])
-        watched.faults[condition] = Fault(since, float("-inf"), episode=fault["episode"])
+        watched.faults[condition] = Fault(since, float("-inf"), episode=str(fault["episode"]))
     for condition, times in value.get("told", {}).items():
         watched.told[condition] = [datetime.fromisoformat(time) for time in times]
     return watched

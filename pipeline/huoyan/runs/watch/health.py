@@ -8,6 +8,7 @@ power, fog), there is one story that names them all.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from huoyan.runs.watch.judge import Over, Remember, Task
 from huoyan.sample import CONDITIONS, CameraEvent, Sample
 from huoyan.scenes.memory import Memory
 
+log = logging.getLogger("huoyan.watch.health")
 LOST, BLACK, CLOCK = "camera_lost", "camera_black", "camera_clock"
 DAYLIGHT_DEG = 3.0
 """With the sun so high, a camera that sees nothing is covered or out of order, whatever it did at dusk."""
@@ -110,7 +112,11 @@ class HealthDesk:
         watched = self._cameras.get(camera)
         if watched is None:
             return
-        told = faults.unpacked(watched.camera, known)
+        try:
+            told = faults.unpacked(watched.camera, known)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s: what another box told of its faults cannot be used: %r", camera, error)
+            return
         for condition, fault in told.faults.items():
             watched.faults[condition] = fault
             if fault.episode.startswith(_MANY):
