@@ -276,13 +276,13 @@ def test_a_verdict_that_cannot_be_used_is_none(
     server: NatsServer, boxes: list[Box], caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = boxes
+    first.own()
     for name, data in (
         ("1", b"rubbish"),
         ("2", b'{"incident": "x", "verdict": "x", "time_ms": 1, "note": ""}'),
     ):
         subject = f"$KV.huoyan-leases-stories.=verdict.{name}"
         server.ask(lambda js, subject=subject, data=data: js.publish(subject, data))
-    first.own()
     first.see("digging", 1)
     wait_for(lambda: revision(server) == 1, WAIT_S)
     second.own()

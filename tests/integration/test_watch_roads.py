@@ -169,7 +169,7 @@ def test_a_box_is_killed_and_the_next_follows_its_road(tmp_path: Path, camera: r
                 daemons.append(running.start("watch", config, stdout=told, stderr=told))
             until(lambda address=address: status(address).get("ready"), "a box", log)  # type: ignore[misc]
         (first, at_first, log), (second, at_second, second_log) = boxes
-        until(lambda: passages(at_first) >= 1, "a passage", log)
+        until(lambda: passages(at_first) >= 1 and facts_of(first.parent / "state"), "a passage", log)
         assert not follower(at_second)
         told_first = facts_of(first.parent / "state")
         ((incident, _),) = told_first
