@@ -2,7 +2,7 @@
 
     python scripts/bench_county.py                        # films are made once in --work, then served
     python scripts/bench_county.py --cameras 20 --share 0.1
-    python scripts/bench_county.py --storm --reconnections --kills --soak 120
+    python scripts/bench_county.py --storm --reconnections --kills --week --soak 120
 
 Real RTSP over loopback (`serve_rtsp.py`, Debian's GStreamer), 640x360 H.264 with a key frame every two seconds; the
 films show real views and real machines, and the daemon's gate lets the wanted share of their pictures pass
@@ -25,7 +25,7 @@ from typing import Any
 
 import cv2
 
-from live import films, kills, soak, steady, storm
+from live import films, kills, soak, steady, storm, week
 from live.box import Daemon, write_county
 from live.brokers import Nats
 from live.farm import Farm
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _asked(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    special = options.storm or options.reconnections or options.kills or options.soak
+    special = options.storm or options.reconnections or options.kills or options.soak or options.week
     for share in options.share if options.share is not None else () if special else (0.1, 0.3):
         yield f"{share:.0%} pass", partial(_steady, options, share)
     if options.storm:
@@ -64,6 +64,8 @@ def _asked(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], dict
         yield f"{options.reconnections} reconnections", partial(_reconnections, options)
     if options.kills:
         yield f"{options.kills} kills", partial(_kills, options)
+    if options.week:
+        yield f"{options.week} days in minutes", partial(_week, options)
     if options.soak:
         yield f"soak of {options.soak:g} minutes", partial(_soak, options)
 
@@ -128,6 +130,15 @@ def _soak(options: argparse.Namespace) -> dict[str, Any]:
         return {**about, **steady.row(window), **soak.growth(window, options.work / "soak.json")}
 
 
+def _week(options: argparse.Namespace) -> dict[str, Any]:
+    films.write(options.work / "films", options.data.resolve(), 0.1, options.films)
+    folder = options.work / "week"
+    shutil.rmtree(folder, ignore_errors=True)
+    # Nobody connects to these.
+    addresses = {f"c{number:03}": f"rtsp://127.0.0.1:9/{number}" for number in range(options.cameras)}
+    return week.grow(write_county(folder, addresses), options.work / "films", options.week)
+
+
 def _show(title: str, row: Mapping[str, Any]) -> None:
     """As a table of docs/benchmarks.md."""
     print(f"\n| {title} | |\n| --- | --- |")
@@ -160,6 +171,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--soak", type=float, nargs="?", const=15.0, help="minutes in which memory must not grow"
+    )
+    parser.add_argument(
+        "--week", type=int, nargs="?", const=7, help="days through which main learns its views"
     )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
