@@ -81,8 +81,17 @@ def check(connection: sqlite3.Connection, table: str, found: Sequence[Mapping[st
             raise ValueError(f"{table} has other columns than {sorted(row)}")
         for column in about:
             value = row[column["name"]]
-            if not isinstance(value, str | int | float | bytes) and (value is not None or column["notnull"]):
-                raise ValueError(f"{table}.{column['name']} is no {type(value).__name__}")
+            if not (_fits(value) or (value is None and not column["notnull"])):
+                raise ValueError(f"{table}.{column['name']} takes no {type(value).__name__} such as this")
+
+
+def _fits(value: object) -> bool:
+    """Whether SQLite can hold a value: integers have 64 bits, and half a surrogate pair is no text."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode() == value
+    return isinstance(value, float | bytes)
 
 
 def insert(

@@ -235,7 +235,7 @@ class Stories:
                     camera,
                     tuple(handover.stories(connection, own.keys())),
                     trucks.past(connection, camera, datetime.now(UTC)),
-                    _read(faults.get(camera)),
+                    _parsed(faults.get(camera)),
                 )
                 if self._put(ours, known):
                     ours.written = marks
@@ -300,7 +300,7 @@ def _is_of(source: str, camera: str) -> bool:
     return source == camera or source.startswith(camera + "/")
 
 
-def _read(faults: str | None) -> Any:
+def _parsed(faults: str | None) -> Any:
     return json.loads(faults) if faults else None
 
 
@@ -323,7 +323,9 @@ def unpacked(camera: str, data: bytes) -> Handed:
         entry = json.loads(unpacking.decompress(data, _LARGEST))
         if entry["version"] != handover.VERSION:
             raise ValueError(f"it is of version {entry['version']}, this is {handover.VERSION}")
-        return Handed(camera, tuple(entry["stories"]), dict(entry.get("trucks", {})), _read(entry["faults"]))
+        return Handed(
+            camera, tuple(entry["stories"]), dict(entry.get("trucks", {})), _parsed(entry["faults"])
+        )
     except (zlib.error, ValueError, KeyError, TypeError) as error:
         log.warning("camera %s: what another box knew of it cannot be used: %s", camera, error)
         return Handed(camera)

@@ -16,6 +16,7 @@ import pytest
 from huoyan import dispatch
 from huoyan.config import load
 from huoyan.config_watch import Disk
+from huoyan.dispatch.rulings import Ruling
 from huoyan.dispatch.stories import Handed
 from huoyan.errors import StorageError
 from huoyan.incidents import Store, handover, open_store
@@ -63,7 +64,7 @@ def seen(judge: LiveJudge, label: str, at_s: float, camera: str = "cam-1") -> Se
     )
 
 
-def commit(judge: LiveJudge, *what: Seen | Handed) -> Judged:
+def commit(judge: LiveJudge, *what: Seen | Handed | Ruling) -> Judged:
     for one in what:
         judge.feed(one)
     judged = judge.commit()
@@ -165,6 +166,20 @@ def test_without_room_the_alert_goes_out_without_pictures(judge: LiveJudge, stor
     assert len(commit(judge, one).alerts) == 1
     assert outbox(store)[0]["data"]["properties"]["evidence"] == []
     assert not Path(one.observations.frame.path).exists()
+
+
+def test_a_verdict_of_another_box_waits_once_and_silences_the_place(judge: LiveJudge, store: Store) -> None:
+    (told,) = commit(judge, seen(judge, "red", 0)).alerts
+    (incident,) = store.incidents()
+    ruling = Ruling(incident.incident_id, "rejected", told.time + timedelta(minutes=1), "a red car")
+    for _ in range(5):
+        # Until it is written it is said again and again.
+        judge.feed(ruling)
+    assert len(judge._waiting) == 1
+    assert not commit(judge, Ruling("x-1", "rejected", told.time)).alerts
+    assert [one.status for one in store.incidents()] == ["rejected"]
+    assert not commit(judge, seen(judge, "red", 90)).alerts
+    assert len(outbox(store)) == 1
 
 
 def test_what_waits_is_bounded(judge: LiveJudge, monkeypatch: pytest.MonkeyPatch) -> None:

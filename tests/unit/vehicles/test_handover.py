@@ -99,6 +99,9 @@ def test_what_is_no_past_changes_nothing(history: History, other: sqlite3.Connec
         ({**past, "vehicle_passages": [{**row, "appearance": "no"}]}, ValueError),
         ({**past, "vehicle_passages": [{**row, "appearance": None}]}, TypeError),
         ({**past, "vehicle_passages": [{**row, "plate": None}]}, ValueError),
+        ({**past, "vehicle_passages": [{**row, "time_ms": 2**63}]}, ValueError),
+        ({**past, "vehicle_passages": [{**row, "plate": "\ud800"}]}, ValueError),
+        ({**past, "vehicle_violations": [{**held, "code": ["M01"]}]}, ValueError),
         ({**past, "vehicle_violations": [{**held, "code = 1; --": 1}]}, ValueError),
         ({**past, "vehicle_violations": [7]}, TypeError),
     ):

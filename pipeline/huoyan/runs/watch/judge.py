@@ -124,6 +124,9 @@ class LiveJudge:
 
     def feed(self, task: Task) -> None:
         """Take something that is to be judged."""
+        if isinstance(task, Ruling) and task in self._waiting:
+            # It is said again until it is written.
+            return
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(task)
