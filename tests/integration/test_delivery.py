@@ -51,10 +51,8 @@ while True:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path / "nats", free_port())
-    server.start()
-    yield server
-    server.kill()
+    with NatsServer(tmp_path / "nats", free_port()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -86,10 +86,8 @@ class Box:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path / "nats", free_port())
-    server.start()
-    yield server
-    server.kill()
+    with NatsServer(tmp_path / "nats", free_port()) as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -61,6 +62,15 @@ class NatsServer:
             except OSError:
                 time.sleep(0.05)
         raise AssertionError((self._folder / "log.txt").read_text(encoding="utf-8"))
+
+    def __enter__(self) -> NatsServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
 
     def kill(self) -> None:
         if self._process is not None:

@@ -12,10 +12,11 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 
 from huoyan.dispatch.nats_link import Link
+from huoyan.incidents import last_verdict
 from huoyan.sqlite import from_ms, rows, to_ms
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("huoyan.rulings")
 _WORK_S = 60.0
+_CLOCKS = timedelta(hours=1)
+"""No two clocks are so far apart."""
 Crew = Literal["confirmed", "rejected"]
 _CREW = get_args(Crew)
 
@@ -72,19 +75,19 @@ class Rulings:
             ruling = _read(data)
             if ruling is not None:
                 self._known[ruling.incident_id] = ruling
-        incidents = rows(
+        known = rows(
             connection, "SELECT incident_id, status FROM incidents WHERE last_ms >= ?", (to_ms(since),)
         )
-        for row in incidents:
+        for row in known:
             incident, status = row["incident_id"], row["status"]
             heard = self._known.get(incident)
             if status == (heard.verdict if heard else None) or (heard is None and status not in _CREW):
                 continue
-            time, note = _said(connection, incident)
-            if heard is not None and heard.time > time:
+            here = last_verdict(connection, incident)
+            if heard is not None and (here is None or heard.time > here):
                 give(heard)
-            elif status in _CREW and (heard is None or time > heard.time):
-                ruling = Ruling(incident, status, time, note)
+            elif status in _CREW and here is not None and (heard is None or here > heard.time):
+                ruling = Ruling(incident, status, here, _note(connection, incident))
                 link.call(lambda js, ruling=ruling: self._put(js, ruling), _WORK_S)  # type: ignore[misc]
                 self._known[incident] = ruling
 
@@ -109,15 +112,10 @@ class Rulings:
         )
 
 
-def _said(connection: sqlite3.Connection, incident_id: str) -> tuple[datetime, str]:
-    """When the last verdict on an incident was passed here, 1970 if none was, and the note with it."""
-    last = rows(
-        connection,
-        "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'",
-        (incident_id,),
-    )
-    notes = rows(connection, "SELECT note FROM hard_negatives WHERE incident_id = ? LIMIT 1", (incident_id,))
-    return from_ms(last[0]["time_ms"] or 0), notes[0]["note"] if notes else ""
+def _note(connection: sqlite3.Connection, incident_id: str) -> str:
+    """What a crew wrote beside its verdict."""
+    found = rows(connection, "SELECT note FROM hard_negatives WHERE incident_id = ? LIMIT 1", (incident_id,))
+    return found[0]["note"] if found else ""
 
 
 def _read(data: bytes) -> Ruling | None:
@@ -129,6 +127,9 @@ def _read(data: bytes) -> Ruling | None:
         )
         if ruling.verdict not in _CREW:
             raise ValueError(f"there is no verdict {ruling.verdict!r}")
+        if ruling.time > datetime.now(UTC) + _CLOCKS:
+            # It would stand against whatever is said until then.
+            raise ValueError(f"it is of {ruling.time:%Y-%m-%d %H:%M}; check the clocks of the boxes")
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         log.warning("a verdict of another box cannot be used: %s", error)
         return None

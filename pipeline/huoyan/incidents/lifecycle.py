@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -10,7 +11,7 @@ from huoyan.errors import StorageError
 from huoyan.incidents import association, codec
 from huoyan.incidents.store import Store
 from huoyan.records import Finding, Placement, Revision
-from huoyan.sqlite import to_ms
+from huoyan.sqlite import from_ms, rows, to_ms
 
 Verdict = Literal["confirmed", "rejected", "resolved"]
 MUTE_S = 30 * 86400.0
@@ -74,12 +75,22 @@ def hear_verdict(store: Store, incident_id: str, verdict: Verdict, at: datetime,
     known = store.incident(incident_id)
     if known is None or known.status == verdict:
         return False
-    query = "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'"
-    last = store.rows(query, (incident_id,))[0]["time_ms"]
-    if last is not None and last >= to_ms(at):
+    last = last_verdict(store.connection, incident_id)
+    if last is not None and last >= at:
         return False
     pass_verdict(store, incident_id, verdict, at, note=note)
     return True
+
+
+def last_verdict(connection: sqlite3.Connection, incident_id: str) -> datetime | None:
+    """When the last verdict on an incident was passed, to the millisecond; None: none was.
+
+    Raises:
+        StorageError: the state cannot be read.
+    """
+    query = "SELECT max(time_ms) AS time_ms FROM revisions WHERE incident_id = ? AND why = 'verdict'"
+    last = rows(connection, query, (incident_id,))[0]["time_ms"]
+    return None if last is None else from_ms(last)
 
 
 def expire(store: Store, now: datetime) -> int:
