@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +72,16 @@ class Box:
                 handover.take(self.store, story)
         self.stories.taken(CAMERA)
         return handed
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait for something, and learn meanwhile what is given, as the daemon does."""
+
+        def learned() -> object:
+            while not self.given.empty():
+                self.learn()
+            return condition()
+
+        wait_for(learned, WAIT_S)
 
     def hear(self) -> Ruling:
         """Take the next verdict that was passed at another box."""
@@ -170,7 +180,7 @@ def test_a_story_goes_with_its_camera(server: NatsServer, boxes: list[Box]) -> N
     assert second.see("digging", 2) == told
     assert len(second.store.incidents()) == 1
     second.see("piling", 3)
-    wait_for(lambda: revision(server) == 2, WAIT_S)
+    second.until(lambda: revision(server) == 2)
 
 
 def test_a_box_with_an_old_state_learns_and_does_not_overwrite(server: NatsServer, boxes: list[Box]) -> None:
@@ -181,7 +191,7 @@ def test_a_box_with_an_old_state_learns_and_does_not_overwrite(server: NatsServe
     second.own()
     second.see("piling", 2)
     second.see("pouring", 3)
-    wait_for(lambda: revision(server) == 3, WAIT_S)
+    second.until(lambda: revision(server) == 3)
     # The first was held up, knows nothing of that, and still takes the camera for its own.
     first.see("piling", 4)
     assert first.learn().stories
@@ -202,7 +212,7 @@ def test_what_is_judged_just_after_a_camera_has_left_is_handed_on(
     assert second.see("digging", 2) == told
     # From then on it is the second's word that counts.
     second.see("piling", 3)
-    wait_for(lambda: revision(server) == 2, WAIT_S)
+    second.until(lambda: revision(server) == 2)
     first.see("pouring", 4)
     first.stories.own([CAMERA])
     assert first.learn().stories
@@ -259,6 +269,8 @@ def test_a_verdict_is_heard_where_the_camera_is_now(
     assert first.hear().verdict == "confirmed"
     assert [one.status for one in first.store.incidents()] == ["confirmed"]
     first.close()
+    # All of the second's last word, or that would come between the other's reading and its writing.
+    second.until(lambda: handed(server).stories[0]["incidents"][0]["status"] == "confirmed")
     # A box that comes back has nothing to hear that it knows, and says nothing that is older.
     again = Box(tmp_path / "a", server.url)
     try:
@@ -266,7 +278,7 @@ def test_a_verdict_is_heard_where_the_camera_is_now(
         before = revision(server)
         again.see("finishing", 6)
         # It exchanges verdicts before it writes.
-        wait_for(lambda: revision(server) == before + 1, WAIT_S)
+        again.until(lambda: revision(server) == before + 1)
         assert again.rulings.empty()
         assert [one.status for one in second.store.incidents()] == ["confirmed"]
     finally:
